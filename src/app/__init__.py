@@ -1,0 +1,1 @@
+"""Relámpago: a commerce backend with flash promotions."""

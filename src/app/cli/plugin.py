@@ -1,0 +1,18 @@
+"""Our command groups beside Litestar's own."""
+
+from typing import TYPE_CHECKING
+
+from litestar.plugins import CLIPlugin
+
+if TYPE_CHECKING:
+    from click import Group
+
+GROUPS: tuple["Group", ...] = ()
+
+
+class CommandLine(CLIPlugin):
+    """Adds the groups of this folder to `litestar` and `relampago`."""
+
+    def on_cli_init(self, cli: "Group") -> None:
+        for group in GROUPS:
+            cli.add_command(group)

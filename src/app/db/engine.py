@@ -1,0 +1,31 @@
+"""The engine, and one place that says how connections are set up."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from app.settings import Settings
+
+POOL_WAIT_SECONDS = 5
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 15
+
+
+def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEngine:
+    """A pool of asyncpg connections. Waiting for a free one is bounded, so that overload is an answer and not a queue."""
+    return create_async_engine(
+        settings.sqlalchemy_url,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=settings.db_pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_recycle=1800,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": {"application_name": name, "jit": "off", "timezone": "UTC"},
+        },
+    )
+
+
+def session_maker(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)

@@ -1,0 +1,75 @@
+"""From what the database says to what the client reads."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.errors import AppError, Conflict, Invalid, Unavailable
+
+# SQLSTATE classes: see appendix A of PostgreSQL's manual.
+_BUSY = {"40001", "40P01", "55P03", "57014"}
+_DOWN = ("08", "53", "57P", "58")
+_BAD_INPUT = ("22",)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The SQLSTATE that a driver's or SQLAlchemy's error carries, if it came from the server."""
+    seen: BaseException | None = error
+    while seen is not None:
+        state = getattr(seen, "sqlstate", None) or getattr(seen, "pgcode", None)
+        if state:
+            return str(state)
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return None
+
+
+def constraint_of(error: BaseException) -> str:
+    """The name of the constraint that an integrity error broke, or an empty text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if name := getattr(seen, "constraint_name", None):
+            return str(name)
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    match = re.search(r'constraint "([^"]+)"', str(error))
+    return match[1] if match else ""
+
+
+def app_error_of(error: BaseException) -> AppError | None:
+    """The answer to a database error, or None when it is a defect of ours."""
+    state = sqlstate_of(error)
+    if state is None:
+        return _without_state(error)
+    if state in _BUSY or state.startswith(_DOWN):
+        return Unavailable()
+    if state.startswith(_BAD_INPUT):
+        return Invalid("A value is out of range or malformed.")
+    if state == "23505":
+        return Conflict("An object with these values already exists.", code="duplicate")
+    if state == "23503":
+        return Conflict("The object is referenced by, or refers to, another one.", code="reference")
+    if state in {"23514", "23502", "23P01"}:
+        return Invalid("A value is out of range or malformed.")
+    return None
+
+
+def _without_state(error: BaseException) -> AppError | None:
+    """A connection that could not be had or broke, or a value that the driver could not encode."""
+    if isinstance(error, PoolTimeout | InterfaceError | OperationalError | OSError | TimeoutError):
+        return Unavailable()
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Unavailable()
+    original = getattr(error, "orig", None) or error
+    if type(original).__module__.startswith("asyncpg"):
+        return Invalid("A value is out of range or malformed.") if "Data" in type(original).__name__ else Unavailable()
+    if isinstance(error, StatementError) and isinstance(error.orig, ValueError | OverflowError):
+        return Invalid("A value is out of range or malformed.")
+    return None
+
+
+def field_error_of(error: BaseException, messages: Mapping[str, tuple[str, str]]) -> Invalid | None:
+    """The 400 of a broken constraint: `messages` maps a constraint's name to (field, message)."""
+    known: Any = messages.get(constraint_of(error))
+    return Invalid.field(*known) if known else None

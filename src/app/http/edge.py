@@ -1,0 +1,195 @@
+"""The outermost layer: what holds for every answer, unknown paths and crashes included.
+
+Request ids, security headers, HEAD, OPTIONS metadata, one access log line a request, and the last answer when all else failed.
+Litestar's middleware does not see unknown paths; this does.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+from litestar.types import Message, Receive, Scope, Send
+
+log = structlog.get_logger("app.access")
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_PRIVATE_QUERY = re.compile(r"(?i)((?:api_key|auth_key|token|password|secret)=)[^&]*")
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+DEFAULT_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+HSTS = b"max-age=31536000; includeSubDomains"
+_CRASH = b'{"detail":"A server error occurred."}'
+_MISSING = b'{"detail":"Not found."}'
+_INT8_DIGITS = 18
+_QUIET = {"/livez", "/readyz", "/api/health/", "/metrics"}
+
+Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def has_odd_number(path: str) -> bool:
+    """Whether a segment would be read as a number that no id is: `1_0`, `+5`, other scripts' digits, beyond 64 bits."""
+    for segment in path.split("/"):
+        if (
+            not segment
+            or not segment[-1].isdigit()
+            or (segment.isascii() and segment.isdigit() and len(segment) <= _INT8_DIGITS)
+        ):
+            continue
+        try:
+            int(segment)
+        except ValueError:
+            if segment.isdigit():
+                return True
+            continue
+        return True
+    return False
+
+
+class Edge:
+    """Wraps the application; one instance serves all requests."""
+
+    def __init__(self, inner: Inner, *, production: bool) -> None:
+        self.inner = inner
+        self.production = production
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, send, production=self.production)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        if exchange.head:
+            scope["method"] = "GET"
+        try:
+            if has_odd_number(scope["path"]):
+                await exchange.answer(404, _MISSING)
+            else:
+                await self.inner(scope, receive, exchange.send)
+        except Exception:
+            log.exception("crash", path=scope["path"])
+            if exchange.status:
+                raise
+            await exchange.answer(500, _CRASH)
+        finally:
+            exchange.log()
+
+
+class Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Any, send: Send, *, production: bool) -> None:
+        self.scope, self._send = scope, send
+        self.production = production
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.head = self.method == "HEAD"
+        self.status = 0
+        self.request_id = self._request_id()
+        self._options_start: Message | None = None
+        self._started = time.perf_counter()
+
+    def _request_id(self) -> str:
+        for name, value in self.scope["headers"]:
+            if name == b"x-request-id":
+                text = value.decode("latin-1")
+                if _SANE_ID.fullmatch(text):
+                    return str(text)
+        return uuid4().hex
+
+    async def send(self, message: Any) -> None:
+        """Passes the answer on, dressed; HEAD keeps the headers and drops the body."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.method == "OPTIONS" and self.status == 204 and not _is_preflight(message):
+                self.status = 200
+                self._options_start = message
+                return
+            message["headers"] = self._dressed(message["headers"])
+        elif self.method == "OPTIONS" and self.status == 200:
+            if self._options_start is not None:
+                await self._send_metadata()
+            return
+        elif self.head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)
+
+    async def answer(self, status: int, body: bytes) -> None:
+        """An answer made here, when the application has none."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _send_metadata(self) -> None:
+        """What DRF answers to OPTIONS: the methods in `Allow`, a description in the body."""
+        start: Any = self._options_start
+        allow = next((value for name, value in start["headers"] if name == b"allow"), b"OPTIONS").decode("latin-1")
+        methods = {method.strip() for method in allow.split(",")}
+        if "GET" in methods:
+            methods.add("HEAD")
+        parts = [part for part in self.path.split("/") if part]
+        body = msgspec.json.encode(
+            {
+                "name": (parts[-1] if parts else "root").replace("-", " ").replace("_", " ").title(),
+                "description": "",
+                "renders": ["application/json"],
+                "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+            }
+        )
+        kept = [(n, v) for n, v in start["headers"] if n not in (b"allow", b"content-length", b"content-type")]
+        kept += [
+            (b"allow", ", ".join(sorted(methods)).encode()),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        self._options_start = None
+        await self._send({"type": "http.response.start", "status": 200, "headers": self._dressed(kept)})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _dressed(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        dressed = [(name.lower(), value) for name, value in headers]
+        present = {name for name, _ in dressed}
+        if b"allow" in present:
+            dressed = [(n, _with_head(v)) if n == b"allow" else (n, v) for n, v in dressed]
+        dressed.append((b"x-request-id", self.request_id.encode("latin-1")))
+        dressed.extend(pair for pair in SECURITY_HEADERS if pair[0] not in present)
+        if b"content-security-policy" not in present:
+            dressed.append((b"content-security-policy", DEFAULT_POLICY))
+        if b"cache-control" not in present and self._authenticated():
+            dressed.append((b"cache-control", b"no-store"))
+        if self.production:
+            dressed.append((b"strict-transport-security", HSTS))
+        return dressed
+
+    def _authenticated(self) -> bool:
+        return any(name == b"authorization" for name, _ in self.scope["headers"])
+
+    def log(self) -> None:
+        """One line a request; secrets in the query are masked, the health probes are left out."""
+        if self.path in _QUIET and self.status < 400:
+            return
+        query = _PRIVATE_QUERY.sub(r"\1***", self.scope.get("query_string", b"").decode("latin-1"))
+        log.info(
+            "request",
+            method=self.method,
+            path=self.path,
+            query=query or None,
+            status=self.status,
+            ms=round((time.perf_counter() - self._started) * 1000, 1),
+        )
+
+
+def _is_preflight(message: Any) -> bool:
+    return any(name.lower() == b"access-control-allow-methods" for name, _ in message["headers"])
+
+
+def _with_head(allow: bytes) -> bytes:
+    methods = {method.strip() for method in allow.decode("latin-1").split(",") if method.strip()}
+    if "GET" in methods:
+        methods.add("HEAD")
+    return ", ".join(sorted(methods | {"OPTIONS"})).encode()

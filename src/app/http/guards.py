@@ -1,0 +1,95 @@
+"""Guards: who may pass, one sentence each. Every handler has exactly one of them (a test holds it).
+
+How credentials become a user is the accounts domain's business: `server.py` puts its authenticator into the app's state.
+"""
+
+from typing import Any, Protocol
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from app.errors import Forbidden, NotAuthenticated
+from app.http.principal import Claim, Principal
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+_PRINCIPAL = "relampago_principal"
+_CLAIM = "relampago_claim"
+# Paths of the flash-promotion contract, whose first scheme is Basic.
+BASIC_FIRST = "basic_first"
+
+
+class Authenticator(Protocol):
+    """Turns a request's Authorization header into a user; raises NotAuthenticated for one that is present and bad."""
+
+    async def principal(self, connection: Connection) -> Principal | None: ...
+
+    async def claim(self, connection: Connection) -> Claim | None: ...
+
+
+def challenge(connection: Connection) -> dict[str, str]:
+    """The header that a 401 carries: the scheme that the path's contract names first."""
+    handler = connection.scope.get("route_handler")
+    basic = (
+        handler is not None and bool(handler.opt.get(BASIC_FIRST)) and connection.app.state.settings.auth_basic_enabled
+    )
+    return {"WWW-Authenticate": 'Basic realm="api"' if basic else 'Bearer realm="api"'}
+
+
+async def door(_connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Anybody; a token that is sent is not looked at (login, health, docs, webhooks)."""
+
+
+async def anyone(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Anybody; a token that is sent has to be good."""
+    await _identify(connection)
+
+
+async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Any signed-in user."""
+    if await _identify(connection) is None:
+        raise NotAuthenticated
+
+
+async def staff(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Staff and superusers."""
+    principal = await _identify(connection)
+    if principal is None:
+        raise NotAuthenticated
+    if not principal.is_admin:
+        raise Forbidden
+
+
+async def claimed(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Any signed-in user, the token's version checked by the handler's own first statement (the hold)."""
+    authenticator: Authenticator = connection.app.state.authenticator
+    claim = await authenticator.claim(connection)
+    if claim is None:
+        raise NotAuthenticated
+    connection.scope["state"][_CLAIM] = claim
+
+
+async def _identify(connection: Connection) -> Principal | None:
+    authenticator: Authenticator = connection.app.state.authenticator
+    principal = await authenticator.principal(connection)
+    connection.scope["state"][_PRINCIPAL] = principal
+    return principal
+
+
+def provide_user(request: Connection) -> Principal:
+    """The caller, behind `signed_in` or `staff`."""
+    principal: Principal | None = request.scope["state"].get(_PRINCIPAL)
+    if principal is None:
+        raise NotAuthenticated
+    return principal
+
+
+def provide_caller(request: Connection) -> Principal | None:
+    """The caller or None, behind `anyone`."""
+    principal: Principal | None = request.scope["state"].get(_PRINCIPAL)
+    return principal
+
+
+def provide_claim(request: Connection) -> Claim:
+    """The caller's verified claim, behind `claimed`."""
+    claim: Claim = request.scope["state"][_CLAIM]
+    return claim

@@ -1,0 +1,102 @@
+"""Pages: the `{count, next, previous, results}` envelope, with links that keep the other parameters."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from litestar.connection import ASGIConnection
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import NotFound
+
+T = TypeVar("T")
+MAX_PAGE_SIZE = 100
+INVALID_PAGE = "Invalid page."
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """One page of a list."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: Sequence[T]
+
+
+class PageRequest(msgspec.Struct, frozen=True):
+    """Which page is asked for: `number` from 1, `size` rows a page; `last` asks for the last one."""
+
+    number: int
+    size: int
+    last: bool = False
+
+    @classmethod
+    def of(cls, request: ASGIConnection[Any, Any, Any, Any], default_size: int) -> "PageRequest":
+        """From the query. Raises NotFound for a page that cannot be; a size that cannot be is ignored."""
+        size = _digits(_last_value(request, "page_size"))
+        size = min(size, MAX_PAGE_SIZE) if size else default_size
+        text = _last_value(request, "page")
+        if text == "last":
+            return cls(1, size, last=True)
+        number = 1 if text is None else _digits(text)
+        if not number:
+            raise NotFound(INVALID_PAGE)
+        return cls(number, size)
+
+
+def wants_page(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether a list that is bare by default is asked for in pages."""
+    return "page" in request.query_params or "page_size" in request.query_params
+
+
+def _last_value(request: ASGIConnection[Any, Any, Any, Any], name: str) -> str | None:
+    values = request.query_params.getall(name, [])
+    return values[-1] if values else None
+
+
+def _digits(text: str | None) -> int:
+    """A plain positive number, else 0."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+async def paginate(
+    request: ASGIConnection[Any, Any, Any, Any],
+    session: AsyncSession,
+    statement: Select[Any],
+    *,
+    size: int,
+    render: Callable[[Any], T],
+) -> Page[T]:
+    """Count and read one page of a statement that has a total order. `render` gets each row."""
+    asked = PageRequest.of(request, size)
+    counted = select(func.count()).select_from(statement.order_by(None).subquery())
+    count = (await session.execute(counted)).scalar_one()
+    pages = max(1, -(-count // asked.size))
+    number = pages if asked.last else asked.number
+    if number > pages:
+        raise NotFound(INVALID_PAGE)
+    rows = (await session.execute(statement.limit(asked.size).offset((number - 1) * asked.size))).all()
+    return envelope(request, count, number, pages, [render(row) for row in rows])
+
+
+def envelope(
+    request: ASGIConnection[Any, Any, Any, Any], count: int, number: int, pages: int, results: Sequence[T]
+) -> Page[T]:
+    return Page(
+        count=count,
+        next=_link(request, number + 1) if number < pages else None,
+        previous=_link(request, number - 1) if number > 1 else None,
+        results=results,
+    )
+
+
+def _link(request: ASGIConnection[Any, Any, Any, Any], number: int) -> str:
+    """An absolute URL of another page: parameters sorted, `page` left out for the first."""
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
+    if number > 1:
+        pairs.append(("page", str(number)))
+    query = urlencode(sorted(pairs, key=lambda pair: pair[0]))
+    url = request.url
+    return f"{url.scheme}://{url.netloc}{url.path}" + (f"?{query}" if query else "")

@@ -1,0 +1,58 @@
+"""Structured logs: one JSON object a line, request id bound in, secrets masked by key and by form."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+_SECRET_KEYS = re.compile(r"(?i)password|secret|token|authorization|api_key|auth_key|code$|cookie")
+_SECRET_FORMS = re.compile(
+    r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{6,}"
+)
+MASK = "***"
+
+
+def mask(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replaces secrets: values under telling keys, tokens wherever they stand in a text."""
+    for key, value in event.items():
+        if _SECRET_KEYS.search(key) and value is not None:
+            event[key] = MASK
+        elif isinstance(value, str):
+            event[key] = _SECRET_FORMS.sub(MASK, value)
+    return event
+
+
+def configure_logs(level: str) -> None:
+    """Sets up structlog and the standard library's logging to the same lines on standard output."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(sort_keys=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(number)
+    for name in ("uvicorn.access", "sqlalchemy.engine", "httpx"):
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))

@@ -1,0 +1,92 @@
+"""The application: the only place where things are wired."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import registry
+from app.cli.plugin import CommandLine
+from app.db.engine import create_engine, session_maker
+from app.db.migrations import migrations_plugin
+from app.db.transaction import TransactionMiddleware, provide_session
+from app.domain.site.controllers import HealthController, ProbeController
+from app.http import answers
+from app.http.body import ApiRequest, InputPlugin
+from app.http.edge import Edge
+from app.http.guards import provide_caller, provide_claim, provide_user
+from app.http.openapi import DOCS_HANDLERS, openapi_config
+from app.logs import configure_logs
+from app.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_BODY_BYTES = 12 << 20
+CONTROLLERS: Sequence[ControllerRouterHandler] = (
+    HealthController,
+    ProbeController,
+)
+
+
+class Relampago(Litestar):
+    """Litestar behind the edge that sees every request."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.edge(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Relampago:
+    """Build the application. Nothing connects before the lifespan starts."""
+    settings = settings or load_settings()
+    configure_logs(settings.log_level)
+    registry.load()
+    engine = create_engine(settings)
+    app = Relampago(
+        route_handlers=[Router(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
+        dependencies={
+            "session": Provide(provide_session, sync_to_thread=False),
+            "user": Provide(provide_user, sync_to_thread=False),
+            "caller": Provide(provide_caller, sync_to_thread=False),
+            "claim": Provide(provide_claim, sync_to_thread=False),
+        },
+        state=State(_state(settings, engine)),
+        middleware=[TransactionMiddleware],
+        exception_handlers={Exception: answers.handle},
+        plugins=[InputPlugin(), migrations_plugin(settings, engine), CommandLine()],
+        request_class=ApiRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        cors_config=CORSConfig(allow_origins=list(settings.cors_allowed_origins))
+        if settings.cors_allowed_origins
+        else None,
+        openapi_config=openapi_config(),
+        lifespan=[_lifespan],
+        logging_config=None,
+        debug=False,
+    )
+    app.edge = Edge(super(Relampago, app).__call__, production=settings.production)
+    return app
+
+
+def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
+    """What handlers, guards and services find in the application's state."""
+    return {"settings": settings, "engine": engine, "sessions": session_maker(engine)}
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
+    engine: AsyncEngine = app.state.engine
+    try:
+        yield
+    finally:
+        await engine.dispose()

@@ -1,0 +1,231 @@
+"""Settings: one frozen Struct read from the environment and from `.env`.
+
+A setting that production needs and does not find stops the start and is named in the message.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+DEVELOPMENT = "development"
+PRODUCTION = "production"
+MIN_SECRET_BYTES = 32
+# Values that appear in examples or in older deployments; production refuses them.
+KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", "django-insecure", "demo-cron-key"})
+DEVELOPMENT_RATE_FACTOR = 100
+RATES = {
+    "anon": "100/hour",
+    "user": "1000/hour",
+    "register": "5/hour",
+    "login": "10/minute",
+    "change_password": "5/hour",
+    "profile_update": "30/hour",
+    "product_create": "100/day",
+    "order_create": "50/day",
+}
+
+
+class SettingsError(SystemExit):
+    """The settings do not allow a start; the message names the setting."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the environment decides. Field names are the settings' names in lower case."""
+
+    app_env: str = DEVELOPMENT
+    port: int = 8000
+    sandbox_port: int = 8001
+    database_url: str
+    database_admin_url: str
+    secret_key: str
+    secret_key_previous: str = ""
+    time_zone: str = "America/Argentina/Buenos_Aires"
+    auth_basic_enabled: bool = True
+    cronjob_auth_key: str = ""
+    hold_seconds: int = 60
+    order_payment_minutes: int = 30
+    order_cash_hours: int = 48
+    cart_abandoned_minutes: int = 300
+    throttles: dict[str, str] = {}
+    trusted_proxies: int = 0
+    public_url: str = ""
+    frontend_url: str = ""
+    media_backend: str = "local"
+    media_root: str = "var/media"
+    worker_concurrency: int = 10
+    web_workers: int = 1
+    db_pool_size: int = 8
+    cors_allowed_origins: tuple[str, ...] = ("*",)
+    push_daily_cap: int = 5
+    low_stock_limit: int = 5
+    refresh_reuse_grace_seconds: int = 10
+    log_level: str = "info"
+    metrics_token: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's zone, in which its days and weekdays are counted."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def production(self) -> bool:
+        return self.app_env == PRODUCTION
+
+    @property
+    def asyncpg_dsn(self) -> str:
+        """The database for asyncpg and psycopg: `postgresql://...`."""
+        return self.database_url
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return _with_driver(self.database_url)
+
+    @property
+    def sqlalchemy_admin_url(self) -> str:
+        return _with_driver(self.database_admin_url)
+
+
+def _with_driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Read the settings; the environment beats the file. Raises SettingsError with the setting's name."""
+    file_values = _read_env_file(env_file or Path(".env"))
+    values = {**file_values, **(os.environ if environ is None else environ)}
+    values = {name: value.strip() for name, value in values.items() if value.strip()}
+    production = values.get("APP_ENV", DEVELOPMENT) == PRODUCTION
+    if values.get("APP_ENV", DEVELOPMENT) not in (DEVELOPMENT, PRODUCTION):
+        raise SettingsError("APP_ENV is either development or production")
+    database_url = _database_url(values)
+    port = _whole(values, "PORT", 8000, low=1, high=65535)
+    public_url = values.get("PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    plain: dict[str, Any] = {
+        "app_env": PRODUCTION if production else DEVELOPMENT,
+        "port": port,
+        "sandbox_port": _whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
+        "database_url": database_url,
+        "database_admin_url": _plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
+        "secret_key": _secret(values, "SECRET_KEY", production=production),
+        "secret_key_previous": values.get("SECRET_KEY_PREVIOUS", ""),
+        "auth_basic_enabled": _flag(values, "AUTH_BASIC_ENABLED", default=not production),
+        "cronjob_auth_key": values.get("CRONJOB_AUTH_KEY", "" if production else "demo-cron-key"),
+        "time_zone": _zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
+        "public_url": public_url,
+        "frontend_url": values.get("FRONTEND_URL", public_url).rstrip("/"),
+        "throttles": _throttles(values, production=production),
+        "cors_allowed_origins": _origins(values, production=production),
+        "media_backend": values.get("MEDIA_BACKEND", "local"),
+        "log_level": values.get("LOG_LEVEL", "info").lower(),
+        "metrics_token": values.get("METRICS_TOKEN", ""),
+    }
+    return Settings(**(plain | _numbers(values)))
+
+
+# name: (default, lowest, highest)
+_NUMBERS = {
+    "HOLD_SECONDS": (60, 1, 3600),
+    "ORDER_PAYMENT_MINUTES": (30, 1, 100_000),
+    "ORDER_CASH_HOURS": (48, 1, 10_000),
+    "CART_ABANDONED_MINUTES": (300, 1, 1_000_000),
+    "TRUSTED_PROXIES": (0, 0, 10),
+    "WORKER_CONCURRENCY": (10, 1, 100),
+    "WEB_WORKERS": (1, 1, 64),
+    "DB_POOL_SIZE": (8, 1, 200),
+    "PUSH_DAILY_CAP": (5, 0, 1000),
+    "LOW_STOCK_LIMIT": (5, 0, 100_000),
+    "REFRESH_REUSE_GRACE_SECONDS": (10, 0, 600),
+}
+
+
+def _numbers(values: Mapping[str, str]) -> dict[str, int]:
+    return {
+        name.lower(): _whole(values, name, default, low=low, high=high)
+        for name, (default, low, high) in _NUMBERS.items()
+    }
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    pairs = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(.*?)\s*", line)
+        if match:
+            pairs[match[1]] = match[2].strip("\"'")
+    return pairs
+
+
+def _database_url(values: Mapping[str, str]) -> str:
+    if url := values.get("DATABASE_URL"):
+        return _plain_scheme(url)
+    if name := values.get("POSTGRES_DB"):
+        user = quote(values.get("POSTGRES_USER", "postgres"), safe="")
+        password = quote(values.get("POSTGRES_PASSWORD", ""), safe="")
+        host, port = values.get("POSTGRES_HOST", "127.0.0.1"), values.get("POSTGRES_PORT", "5432")
+        return f"postgresql://{user}:{password}@{host}:{port}/{quote(name, safe='')}"
+    raise SettingsError("DATABASE_URL is not set (or POSTGRES_DB, _USER, _PASSWORD, _HOST, _PORT); `make up` sets it")
+
+
+def _plain_scheme(url: str) -> str:
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+
+
+def _secret(values: Mapping[str, str], name: str, *, production: bool) -> str:
+    secret = values.get(name, "")
+    if not secret:
+        raise SettingsError(f"{name} is not set; `make up` makes one, or: openssl rand -hex 32")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(f"{name} is shorter than {MIN_SECRET_BYTES} bytes")
+    if production and any(known in secret.lower() for known in KNOWN_SECRETS):
+        raise SettingsError(f"{name} is an example's value; production needs one of its own")
+    return secret
+
+
+def _flag(values: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = values.get(name, str(default)).lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise SettingsError(f"{name} is either true or false, not {text!r}")
+    return text in {"true", "1", "yes", "on"}
+
+
+def _whole(values: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
+    text = values.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        raise SettingsError(f"{name} is a whole number from {low} to {high}, not {text!r}")
+    return int(text)
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingsError(f"TIME_ZONE {name!r} is not a known time zone") from error
+    return name
+
+
+def _throttles(values: Mapping[str, str], *, production: bool) -> dict[str, str]:
+    chosen = {}
+    for scope, rate in RATES.items():
+        name = f"THROTTLE_{scope.upper()}"
+        text = values.get(name, rate if production else _times(rate, DEVELOPMENT_RATE_FACTOR))
+        if text != "off" and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", text):
+            raise SettingsError(f"{name} is `off` or of the form 100/hour, not {text!r}")
+        chosen[scope] = text
+    return chosen
+
+
+def _times(rate: str, factor: int) -> str:
+    count, period = rate.split("/")
+    return f"{int(count) * factor}/{period}"
+
+
+def _origins(values: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
+    text = values.get("CORS_ALLOWED_ORIGINS", "" if production else "*")
+    return tuple(origin.strip() for origin in text.split(",") if origin.strip())
