@@ -122,6 +122,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         "throttles": _throttles(values, production=production),
         "cors_allowed_origins": _origins(values, production=production),
         "media_backend": values.get("MEDIA_BACKEND", "local"),
+        "media_root": values.get("MEDIA_ROOT", "var/media"),
         "log_level": values.get("LOG_LEVEL", "info").lower(),
         "metrics_token": values.get("METRICS_TOKEN", ""),
     }

@@ -1,0 +1,187 @@
+"""One database a test process, cut from a migrated template; the real application over ASGI; tables emptied after.
+
+Tests commit for real: what a commit does is part of what they prove.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import gettempdir
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from app.server import Relampago, create_app
+from app.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
+KEPT_TABLES = {"spatial_ref_sys", "alembic_version"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", choices=["quick", "full"], default="quick", help="how often each race is run")
+
+
+@pytest.fixture(scope="session")
+def full_rounds(request: pytest.FixtureRequest) -> bool:
+    """Whether races run their full counts (`make chaos`) or the small ones of `make test`."""
+    return bool(request.config.getoption("--rounds") == "full")
+
+
+def _named(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def _admin_url() -> str:
+    url = os.environ.get("TEST_DATABASE_URL")
+    if not url:
+        pytest.exit("TEST_DATABASE_URL is not set; `make test` starts a database and sets it", returncode=4)
+    return url
+
+
+def _template_name() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "alembic").rglob("*")):
+        if path.suffix in {".py", ".sql"}:
+            digest.update(path.read_bytes())
+    return f"relampago_template_{digest.hexdigest()[:12]}"
+
+
+def _migrate(url: str) -> None:
+    environ = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DATABASE_ADMIN_URL": url,
+        "SECRET_KEY": SECRET,
+        "LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "app", "database", "upgrade", "--no-prompt"]
+    environ["PYTHONPATH"] = str(ROOT / "src")
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"migrations failed:\n{done.stdout}\n{done.stderr}")
+
+
+async def _make_template(admin_url: str, name: str) -> None:
+    """The template is made once for all processes and runs; its name says which migrations it holds."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", name):
+            return
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}"')
+        await asyncio.to_thread(_migrate, _named(admin_url, name))
+        await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE true')
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def fresh_database(suffix: str) -> AsyncIterator[str]:
+    """A database of its own, cut from the template; gone afterwards."""
+    admin_url, template = _admin_url(), _template_name()
+    with Path(gettempdir(), f"{template}.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        await _make_template(admin_url, template)
+        name = f"relampago_test_{os.getpid()}_{suffix}"
+        connection = await asyncpg.connect(admin_url)
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield _named(admin_url, name)
+    finally:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    return getattr(request.config, "workerinput", {}).get("workerid", "main")
+
+
+@pytest.fixture(scope="session")
+async def database_url(worker_name: str) -> AsyncIterator[str]:
+    async with fresh_database(worker_name) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    environ = {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": SECRET,
+        "LOG_LEVEL": "critical",
+        "PUBLIC_URL": "http://testserver",
+        "MEDIA_ROOT": str(tmp_path_factory.mktemp("media")),
+    }
+    return load_settings(environ, env_file=Path(os.devnull))
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[Relampago]:
+    """The application, started and stopped in one task, as its lifespan wants it."""
+    application = create_app(settings)
+    ready, done = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        async with application.lifespan():
+            ready.set()
+            await done.wait()
+
+    task = asyncio.create_task(run())
+    waiter = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        waiter.cancel()
+        await task
+    yield application
+    done.set()
+    await task
+
+
+@pytest.fixture(scope="session")
+async def sessions(settings: Settings) -> AsyncIterator[async_sessionmaker[AsyncSession]]:
+    engine = create_async_engine(settings.sqlalchemy_url, pool_size=4)
+    yield async_sessionmaker(engine, expire_on_commit=False)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def db(sessions: async_sessionmaker[AsyncSession], _clean: None) -> AsyncIterator[AsyncSession]:
+    """A session beside the application's; what it writes is seen after its own commit."""
+    async with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+async def client(app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+        yield http
+
+
+@pytest.fixture
+async def _clean(database_url: str) -> AsyncIterator[None]:
+    """Empties every table after the test; sequences go on, so that no test leans on an id."""
+    yield
+    await empty(database_url)
+
+
+async def empty(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        deletes = "; ".join(f'DELETE FROM "{name}"' for (name,) in names if name not in KEPT_TABLES)
+        await connection.execute(f"SET session_replication_role = replica; {deletes}")
+    finally:
+        await connection.close()
