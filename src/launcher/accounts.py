@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +53,11 @@ def server_can_enter(folder: Path) -> bool:
 
 def give_to_server(folder: Path) -> None:
     """Make a folder that the server's account alone can use."""
+    account = server_account()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), account.pw_uid}:
+        raise Failure(f"{folder} belongs to another account; remove it")
     folder.chmod(0o700)
     if os.geteuid() == 0:
-        account = server_account()
         os.chown(folder, account.pw_uid, account.pw_gid)

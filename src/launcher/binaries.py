@@ -1,6 +1,5 @@
 """Finds PostgreSQL binaries that have PostGIS."""
 
-import glob
 import os
 import re
 import shutil
@@ -9,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACES = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql*/bin",
-    "/usr/local/opt/postgresql*/bin",
-    "/Applications/Postgres.app/Contents/Versions/*/bin",
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "opt/homebrew/opt/postgresql*/bin",
+    "usr/local/opt/postgresql*/bin",
+    "Applications/Postgres.app/Contents/Versions/*/bin",
 )
 NEEDED = ("postgres", "initdb", "pg_ctl", "psql")
 
@@ -31,7 +30,9 @@ class Binaries:
 
 def find_all() -> list[Binaries]:
     """Every installation with PostGIS, the newest first."""
-    found = {Binaries(major, folder) for folder in _folders() if (major := _major(folder)) and _has_postgis(folder, major)}
+    found = {
+        Binaries(major, folder) for folder in _folders() if (major := _major(folder)) and _has_postgis(folder, major)
+    }
     return sorted(found, reverse=True)
 
 
@@ -40,7 +41,7 @@ def _folders() -> set[Path]:
     if pg_config := shutil.which("pg_config"):
         named.append(_output(pg_config, "--bindir"))
     for pattern in PLACES:
-        named.extend(glob.glob(pattern))
+        named.extend(str(folder) for folder in Path("/").glob(pattern))
     folders = {Path(name).resolve() for name in named if name}
     return {folder for folder in folders if all((folder / tool).is_file() for tool in NEEDED)}
 

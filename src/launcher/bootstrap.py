@@ -16,8 +16,8 @@ STAMP = VENV / "relampago.stamp"
 UV_LOCK = Path(__file__).with_name("installer.lock")
 NEEDED_BYTES = 1_500_000_000
 NETWORK_ADVICE = (
-    "\n    If there is no network, or a proxy or mirror stands before the package index, set it for pip (PIP_INDEX_URL) "
-    "and uv (UV_DEFAULT_INDEX, HTTPS_PROXY) and try again."
+    "\n    If there is no network, or a proxy or mirror stands before the package index, tell pip (PIP_INDEX_URL) and "
+    "uv (UV_DEFAULT_INDEX, HTTPS_PROXY) and try again; or use containers: `docker compose up`"
 )
 
 
@@ -47,7 +47,9 @@ def _install(uv: str) -> None:
     try:
         # Removes what the lock does not name, the project itself included, so the project comes after.
         run_quietly(
-            [uv, "pip", "sync", *python, "--require-hashes", "--compile-bytecode", LOCK], log=LOGS / "packages.log", cwd=ROOT
+            [uv, "pip", "sync", *python, "--require-hashes", "--compile-bytecode", LOCK],
+            log=LOGS / "packages.log",
+            cwd=ROOT,
         )
     except Failure as failure:
         raise Failure(f"{failure}{NETWORK_ADVICE}") from failure
@@ -56,12 +58,13 @@ def _install(uv: str) -> None:
         return
     run_quietly(
         [uv, "pip", "install", *python, "--no-deps", "--no-build-isolation", "--editable", "."],
-        log=LOGS / "project.log", cwd=ROOT,
+        log=LOGS / "project.log",
+        cwd=ROOT,
     )
 
 
 def _uv() -> str:
-    """uv from the path if it works, else one of our own of the pinned version."""
+    """The uv on the path if it works, else one of our own of the pinned version."""
     own = VAR / "tools" / "uv" / "bin" / "uv"
     for candidate in (shutil.which("uv"), str(own)):
         if candidate and _healthy(Path(candidate)):
@@ -70,8 +73,18 @@ def _uv() -> str:
     say("installing uv into var/tools")
     shutil.rmtree(folder, ignore_errors=True)
     _plain_venv(folder)
-    command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-               "--require-hashes", "--only-binary=:all:", "--requirement", UV_LOCK]
+    command = [
+        str(folder / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--requirement",
+        str(UV_LOCK),
+    ]
     try:
         run_quietly(command, log=LOGS / "uv.log", cwd=ROOT)
     except Failure as failure:
@@ -85,21 +98,26 @@ def _plain_venv(folder: Path) -> None:
         debian.install(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     if not _has_venv():
         raise Failure(
-            "this Python has no venv module (Debian, Ubuntu: `apt-get install python3-venv`), and uv is not on the path; "
-            "either of the two is enough, or use containers: `docker compose up`"
+            "this Python has no venv module (Debian, Ubuntu: `apt-get install python3-venv`), and uv is not on the "
+            "path; either of the two is enough, or use containers: `docker compose up`"
         )
     run_quietly([sys.executable, "-m", "venv", folder], log=LOGS / "venv.log", cwd=ROOT)
 
 
 def _has_venv() -> bool:
     # Debian splits ensurepip off into python3-venv; the venv module itself imports without it.
-    return subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def _healthy(program: Path) -> bool:
     """Whether a program is there and runs: shims and moved environments often do not."""
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, env=child_environment(), check=False, timeout=60)
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, env=child_environment(), check=False, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -108,6 +126,8 @@ def _healthy(program: Path) -> bool:
 def _check_disk() -> None:
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES:
-        raise Failure(f"{free // 1_000_000} MB are free where {ROOT} is; packages and database need {NEEDED_BYTES // 1_000_000}")
+        raise Failure(
+            f"{free // 1_000_000} MB are free where {ROOT} is; packages and database need {NEEDED_BYTES // 1_000_000}"
+        )
     if not os.access(ROOT, os.W_OK):
         raise Failure(f"{ROOT} cannot be written to by this account; .venv/ and var/ are made there")

@@ -96,7 +96,8 @@ class Cluster:
                 return tools
         raise Failure(
             f"the data in {self.home} was made by PostgreSQL {version}, and the installed ones with PostGIS are "
-            f"{', '.join(str(tools.major) for tools in found)}: install {version} too, or lose the data with `make clean`"
+            f"{', '.join(str(tools.major) for tools in found)}: "
+            f"install {version} too, or lose the data with `make clean`"
         )
 
 

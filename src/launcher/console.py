@@ -29,15 +29,18 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | dict(extra or {})
 
 
-def run_quietly(
-    command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str, str] | None = None
-) -> None:
+def run_quietly(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> None:
     """Run a long step with its output in a file; show the end of it only when it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(
-            command, cwd=cwd, env=child_environment(env), stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, check=False,
+            command,
+            cwd=cwd,
+            env=child_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
     if done.returncode != 0:
         end = last_lines(log.read_text(encoding="utf-8", errors="replace"))

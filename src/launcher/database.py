@@ -39,9 +39,9 @@ def open_database(*, keep: bool = False) -> Database:
 
 def open_test_database(*, keep: bool = False) -> Database:
     """A role that may create databases: the one TEST_DATABASE_URL names, else the test cluster's."""
-    if url := setting("TEST_DATABASE_URL"):
-        if not is_ours(url):
-            return Database(url, url)
+    named = setting("TEST_DATABASE_URL")
+    if named and not is_ours(named):
+        return Database(named, named)
     cluster = testing()
     cluster.start(keep=keep)
     url = cluster.url(cluster.owner, secret("test_owner_password"))

@@ -50,16 +50,14 @@ def install(*packages: str) -> None:
 
 def manual_advice() -> str:
     return (
-        "install PostgreSQL with PostGIS (Debian, Ubuntu: `apt-get install postgresql postgresql-15-postgis-3` with your "
-        "version's number; Fedora: `dnf install postgresql-server postgis`; macOS: `brew install postgresql@17 postgis`), "
+        "install PostgreSQL with PostGIS (Debian, Ubuntu: `apt-get install postgresql postgresql-15-postgis-3`, with the "
+        "number of your PostgreSQL; Fedora: `dnf install postgresql-server postgis`; macOS: `brew install postgis`), "
         "or set DATABASE_URL to a server that has it, or use containers: `docker compose up`"
     )
 
 
 def _search(pattern: str) -> str:
-    done = subprocess.run(
-        ["apt-cache", "search", "--names-only", pattern], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["apt-cache", "search", "--names-only", pattern], capture_output=True, text=True, check=False)
     return done.stdout
 
 

@@ -12,7 +12,7 @@ SOCKET_PATH_LIMIT = 107
 
 
 def cluster_home(name: str) -> Path:
-    """The folder of a cluster: where it already is, else `var/`, else the state folder if the server cannot reach `var/`."""
+    """Where a cluster already is, else in `var/` if the server can get there, else in the state folder."""
     inside, outside = VAR / "postgres" / name, state_folder() / name
     for home in (inside, outside):
         if (home / "data" / "PG_VERSION").exists():
@@ -40,7 +40,8 @@ def socket_folder(home: Path) -> Path:
     if len(os.fsencode(beside / ".s.PGSQL.65535")) <= SOCKET_PATH_LIMIT:
         return beside
     mark = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    temporary = "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()
+    # Root's own temporary folder may be closed to the server; give_to_server() refuses a folder of somebody else.
+    temporary = "/tmp" if os.geteuid() == 0 else tempfile.gettempdir()  # noqa: S108
     return Path(temporary) / f"relampago-{mark}"
 
 

@@ -24,15 +24,23 @@ def make(tools: Binaries, home: Path, owner: str) -> None:
     """A new data folder, whose owner comes in over the socket by system account and over TCP by password alone."""
     unfinished = home / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    command = [tools.tool("initdb"), "--pgdata", str(unfinished), "--username", owner, "--encoding=UTF8", "--locale=C",
-               f"--lc-ctype={_utf8_locale()}", "--auth-local=peer", "--auth-host=reject"]
+    command = [
+        tools.tool("initdb"),
+        "--pgdata",
+        str(unfinished),
+        "--username",
+        owner,
+        "--encoding=UTF8",
+        "--locale=C",
+        f"--lc-ctype={_utf8_locale()}",
+        "--auth-local=peer",
+        "--auth-host=reject",
+    ]
     _checked(run_as_server(command), "initdb")
     account = server_account().pw_name
     (unfinished / "pg_ident.conf").write_text(f"launcher {account} {owner}\n", encoding="utf-8")
     (unfinished / "pg_hba.conf").write_text(
-        f"local all {owner} peer map=launcher\n"
-        "local all all scram-sha-256\n"
-        f"host all all {LOOPBACK}/32 scram-sha-256\n",
+        f"local all {owner} peer map=launcher\nlocal all all scram-sha-256\nhost all all {LOOPBACK}/32 scram-sha-256\n",
         encoding="utf-8",
     )
     with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -47,7 +55,17 @@ def start(tools: Binaries, home: Path, options: Sequence[str]) -> None:
         log.unlink()
     postmaster.forget_if_dead(data)
     give_to_server(socket_folder(home))
-    command = [tools.tool("pg_ctl"), "--pgdata", str(data), "--log", str(log), "--wait", "--timeout=120", "--silent", "start"]
+    command = [
+        tools.tool("pg_ctl"),
+        "--pgdata",
+        str(data),
+        "--log",
+        str(log),
+        "--wait",
+        "--timeout=120",
+        "--silent",
+        "start",
+    ]
     for attempt in range(START_TRIES):
         _configure(home, options)
         # Its output goes nowhere: the server would inherit a pipe and hold it open for its whole life.
@@ -61,7 +79,16 @@ def start(tools: Binaries, home: Path, options: Sequence[str]) -> None:
 
 def stop(tools: Binaries, home: Path) -> None:
     """A fast shutdown: connections are closed, what was committed is on the disk."""
-    command = [tools.tool("pg_ctl"), "--pgdata", str(home / "data"), "--mode=fast", "--wait", "--timeout=60", "--silent", "stop"]
+    command = [
+        tools.tool("pg_ctl"),
+        "--pgdata",
+        str(home / "data"),
+        "--mode=fast",
+        "--wait",
+        "--timeout=60",
+        "--silent",
+        "stop",
+    ]
     if postmaster.read(home / "data"):
         _checked(run_as_server(command), "pg_ctl stop")
     (home / "keep").unlink(missing_ok=True)
@@ -72,14 +99,30 @@ def psql(tools: Binaries, home: Path, owner: str, database: str, sql: str) -> Co
     running = postmaster.read(home / "data")
     if running is None:
         raise Failure(f"the cluster in {home} is not running")
-    command = [tools.tool("psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
-               f"--host={socket_folder(home)}", f"--port={running.port}", f"--username={owner}", f"--dbname={database}"]
+    command = [
+        tools.tool("psql"),
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--set=ON_ERROR_STOP=1",
+        f"--host={socket_folder(home)}",
+        f"--port={running.port}",
+        f"--username={owner}",
+        f"--dbname={database}",
+    ]
     return run_as_server(command, stdin=sql)
 
 
 def _configure(home: Path, options: Sequence[str]) -> None:
-    lines = [f"port = {_port(home)}", f"listen_addresses = '{LOOPBACK}'",
-             f"unix_socket_directories = '{socket_folder(home)}'", "unix_socket_permissions = 0700", *COMMON, *options]
+    lines = [
+        f"port = {_port(home)}",
+        f"listen_addresses = '{LOOPBACK}'",
+        f"unix_socket_directories = '{socket_folder(home)}'",
+        "unix_socket_permissions = 0700",
+        *COMMON,
+        *options,
+    ]
     (home / "data" / SETTINGS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,78 @@
+"""The processes of Relámpago, and the environment they run in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from launcher.database import Database
+from launcher.project import APP_FACTORY, ROOT, VENV, VENV_PYTHON, port_setting, production, secret, setting
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process: if it is essential, its end is everybody's; otherwise it is started again."""
+
+    name: str
+    command: tuple[str, ...]
+    essential: bool = False
+
+
+@dataclass(frozen=True)
+class Ports:
+    api: int
+    sandbox: int
+
+
+def ports() -> Ports:
+    api = port_setting("PORT", 8000)
+    return Ports(api, port_setting("SANDBOX_PORT", api + 1))
+
+
+def environment(database: Database) -> dict[str, str]:
+    """What the application needs beyond the settings it reads by itself. The owner's address is not among it."""
+    chosen = {
+        "LITESTAR_APP": setting("LITESTAR_APP", APP_FACTORY),
+        "DATABASE_URL": database.url,
+        "DATABASE_ADMIN_URL": "",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not production():
+        chosen["SECRET_KEY"] = setting("SECRET_KEY") or secret("secret_key", 32)
+    return chosen
+
+
+def generated_settings(environment: Mapping[str, str], database: Database) -> dict[str, str]:
+    """What the command line cannot know without `.env`. Another's database stays where its settings are."""
+    ours = {"DATABASE_URL": database.url} if database.cluster else {}
+    key = {"SECRET_KEY": environment["SECRET_KEY"]} if "SECRET_KEY" in environment and not setting("SECRET_KEY") else {}
+    return ours | key
+
+
+def api() -> Program:
+    command = (
+        str(VENV / "bin" / "uvicorn"),
+        APP_FACTORY,
+        "--factory",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(ports().api),
+        "--workers",
+        setting("WEB_WORKERS", "1"),
+        "--timeout-graceful-shutdown",
+        "10",
+    )
+    return Program("api", command, essential=True)
+
+
+def worker() -> Program:
+    return Program("worker", (str(VENV_PYTHON), "-m", "app", "jobs", "worker"))
+
+
+def sandbox() -> Program:
+    return Program("sandbox", (str(VENV_PYTHON), "-m", "sandbox"))
+
+
+def everything() -> list[Program]:
+    """What `make up` runs. Production talks to the real providers."""
+    has_sandbox = (ROOT / "src" / "sandbox" / "__main__.py").is_file() and not production()
+    return [api(), worker(), *([sandbox()] if has_sandbox else [])]
