@@ -50,8 +50,8 @@ def install(*packages: str) -> None:
 
 def manual_advice() -> str:
     return (
-        "install PostgreSQL with PostGIS (Debian, Ubuntu: `apt-get install postgresql postgresql-15-postgis-3`, with the "
-        "number of your PostgreSQL; Fedora: `dnf install postgresql-server postgis`; macOS: `brew install postgis`), "
+        "install PostgreSQL with PostGIS (Debian 12: `apt-get install postgresql-15-postgis-3`, elsewhere with that "
+        "version's number; Fedora: `dnf install postgresql-server postgis`; macOS: `brew install postgis`), "
         "or set DATABASE_URL to a server that has it, or use containers: `docker compose up`"
     )
 

@@ -16,15 +16,17 @@ class Program:
     essential: bool = False
 
 
-@dataclass(frozen=True)
-class Ports:
-    api: int
-    sandbox: int
+def api_port() -> int:
+    return port_setting("PORT", 8000)
 
 
-def ports() -> Ports:
-    api = port_setting("PORT", 8000)
-    return Ports(api, port_setting("SANDBOX_PORT", api + 1))
+def needed_ports() -> dict[str, int]:
+    """Every port that `everything` listens on, by the setting that moves it."""
+    wanted = {"PORT": api_port()}
+    if _has_sandbox():
+        sandbox_port = port_setting("SANDBOX_PORT", api_port() + 1)
+        wanted |= {"SANDBOX_PORT": sandbox_port, "SMTP_PORT": port_setting("SMTP_PORT", sandbox_port + 1)}
+    return wanted
 
 
 def environment(database: Database) -> dict[str, str]:
@@ -55,7 +57,7 @@ def api() -> Program:
         "--host",
         "127.0.0.1",
         "--port",
-        str(ports().api),
+        str(api_port()),
         "--workers",
         setting("WEB_WORKERS", "1"),
         "--timeout-graceful-shutdown",
@@ -74,5 +76,8 @@ def sandbox() -> Program:
 
 def everything() -> list[Program]:
     """What `make up` runs. Production talks to the real providers."""
-    has_sandbox = (ROOT / "src" / "sandbox" / "__main__.py").is_file() and not production()
-    return [api(), worker(), *([sandbox()] if has_sandbox else [])]
+    return [api(), worker(), *([sandbox()] if _has_sandbox() else [])]
+
+
+def _has_sandbox() -> bool:
+    return (ROOT / "src" / "sandbox" / "__main__.py").is_file() and not production()

@@ -27,7 +27,7 @@ CHECKS = (
 
 
 def run_api() -> int:
-    with up.claim_ports({"PORT": programs.ports().api}):
+    with up.claim_ports({"PORT": programs.api_port()}):
         return _supervise(programs.api())
 
 
@@ -47,7 +47,7 @@ def demo() -> int:
         environment = programs.environment(found)
         schema.migrate_if_needed(found, environment)
         schema.command_line(["demo", "load"], environment)
-        address = f"http://127.0.0.1:{programs.ports().api}"
+        address = f"http://127.0.0.1:{programs.api_port()}"
         schema.command_line(["demo", "show", "--base-url", address], environment)
     return 0
 

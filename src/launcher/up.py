@@ -11,7 +11,7 @@ from typing import IO
 from launcher import bootstrap, env_file, programs, schema
 from launcher.console import Failure, child_environment, say
 from launcher.database import Database, open_database
-from launcher.programs import Ports, Program
+from launcher.programs import Program
 from launcher.project import ROOT, VENV_PYTHON, lock_file, production
 from launcher.supervisor import Supervisor
 
@@ -22,8 +22,7 @@ LOOK_AT_DATABASE_SECONDS = 2.0
 def up() -> int:
     begun = time.monotonic()
     bootstrap.ensure()
-    ports = programs.ports()
-    with claim_ports({"PORT": ports.api, "SANDBOX_PORT": ports.sandbox}):
+    with claim_ports(programs.needed_ports()):
         database = open_database()
         try:
             environment = programs.environment(database)
@@ -31,7 +30,7 @@ def up() -> int:
             schema.migrate_if_needed(database, environment)
             if not production():
                 schema.load_demo_once(database, environment)
-            run(programs.everything(), environment, database, Announcement(ports, environment, begun))
+            run(programs.everything(), environment, database, Announcement(environment, begun))
         finally:
             database.release()
     say("stopped")
@@ -54,8 +53,8 @@ def run(
 class Announcement:
     """Waits for the API to be ready, without holding up the others, and then prints where everything is."""
 
-    def __init__(self, ports: Ports, environment: Mapping[str, str], begun: float) -> None:
-        self._ports, self._environment, self._begun = ports, environment, begun
+    def __init__(self, environment: Mapping[str, str], begun: float) -> None:
+        self._port, self._environment, self._begun = programs.api_port(), environment, begun
         self._text: subprocess.Popen[str] | None = None
         self._ready_after = 0.0
         self._done = False
@@ -64,7 +63,7 @@ class Announcement:
         """Have the text made while the API starts: both take a second to import the application."""
         if production():
             return
-        command = [str(VENV_PYTHON), "-m", "app", "demo", "show", "--base-url", f"http://127.0.0.1:{self._ports.api}"]
+        command = [str(VENV_PYTHON), "-m", "app", "demo", "show", "--base-url", f"http://127.0.0.1:{self._port}"]
         self._text = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -79,18 +78,18 @@ class Announcement:
         if self._done:
             return
         passed = time.monotonic() - self._begun
-        if not self._ready_after and is_ready(self._ports.api):
+        if not self._ready_after and is_ready(self._port):
             self._ready_after = passed
         if self._ready_after and (self._text is None or self._text.poll() is not None):
             self._print()
         elif not self._ready_after and passed > READY_SECONDS:
-            address = f"http://127.0.0.1:{self._ports.api}/readyz"
+            address = f"http://127.0.0.1:{self._port}/readyz"
             raise Failure(f"the API was not ready after {READY_SECONDS} s; `curl {address}` says why")
 
     def _print(self) -> None:
         self._done = True
         text = self._text.communicate()[0].strip() if self._text else ""
-        print(f"\n{text or f'API http://127.0.0.1:{self._ports.api}'}\n", flush=True)
+        print(f"\n{text or f'API http://127.0.0.1:{self._port}'}\n", flush=True)
         say(f"ready after {self._ready_after:.1f} s. Ctrl-C stops everything.")
 
 
@@ -130,7 +129,7 @@ def claim_ports(wanted: Mapping[str, int]) -> IO[str]:
     except BlockingIOError:
         claim.close()
         raise Failure(
-            f"this project is already running on port {api_port}; a second one beside it: `PORT={api_port + 10} make up`"
+            f"this project already runs on port {api_port}; a second one beside it: `PORT={api_port + 10} make up`"
         ) from None
     for name, port in wanted.items():
         _check_free(name, port)
