@@ -1,0 +1,78 @@
+"""The inventory's statements; the functions they call are in alembic/sql/inventory_1.sql."""
+
+from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+_POOLS = bindparam("pools", type_=ARRAY(BigInteger))
+
+FREE = text("SELECT id, stock_free(id) FROM unnest(:pools) AS p(id)").bindparams(_POOLS)
+
+GATHER = text("SELECT stock_gather(:pools)").bindparams(_POOLS)
+
+LOCKED = text("SELECT stock_lock(:pools)").bindparams(_POOLS)
+
+PUT = text("SELECT stock_put(:pool, :units)")
+
+SWEEP = text("SELECT stock_expire(NULL, :limit, false)")
+
+CLOSE_AT = text("UPDATE stock_pool SET closes_at = COALESCE(:closes_at, clock_timestamp()) WHERE id = :pool")
+
+# Through ends_at a promotion is on, so a pool is closed after its closing time, not at it.
+HOME = text("""
+    SELECT CASE WHEN closes_at < clock_timestamp() THEN parent_id ELSE id END
+      FROM stock_pool WHERE id = :pool
+""")
+
+CLOSED_PARENTS = text("""
+    SELECT parent_id FROM stock_pool
+     WHERE settled_at IS NULL AND closes_at < clock_timestamp()
+     GROUP BY parent_id ORDER BY parent_id LIMIT :limit
+""")
+
+# Live and finished rows lie in two tables; a reservation is in exactly one of them in any snapshot.
+HOLD = text("""
+    SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at,
+           CASE WHEN expires_at > clock_timestamp() THEN 'held' ELSE 'expired' END AS status,
+           CAST(NULL AS bigint) AS order_id, clock_timestamp() AS server_time
+      FROM reservation WHERE token = :token AND user_id = :user
+    UNION ALL
+    SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at,
+           status, order_id, clock_timestamp()
+      FROM reservation_finished WHERE token = :token AND user_id = :user
+""")
+
+CONFIRM = text("""
+    WITH gone AS (
+        DELETE FROM reservation
+         WHERE token = :token AND user_id = :user AND expires_at > clock_timestamp()
+        RETURNING *
+    )
+    INSERT INTO reservation_finished (id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price,
+                                      expires_at, created_at, status, finished_at, order_id)
+    SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price,
+           expires_at, created_at, 'confirmed', clock_timestamp(), :order
+      FROM gone
+    RETURNING id
+""").bindparams(bindparam("order", type_=BigInteger))
+
+CANCEL = text("""
+    WITH gone AS (
+        DELETE FROM reservation WHERE token = :token AND user_id = :user RETURNING *
+    )
+    INSERT INTO reservation_finished (id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price,
+                                      expires_at, created_at, status, finished_at)
+    SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at, created_at,
+           CASE WHEN expires_at > clock_timestamp() THEN 'cancelled' ELSE 'expired' END, clock_timestamp()
+      FROM gone
+    RETURNING pool_id, quantity
+""")
+
+AUDIT = text("""
+    SELECT p.id, COALESCE(l.units, 0), COALESCE(s.units, 0), COALESCE(r.units, 0)
+      FROM stock_pool p
+      LEFT JOIN (SELECT pool_id, sum(delta) AS units FROM stock_ledger GROUP BY pool_id) l ON l.pool_id = p.id
+      LEFT JOIN (SELECT pool_id, sum(available) AS units FROM stock_slot GROUP BY pool_id) s ON s.pool_id = p.id
+      LEFT JOIN (SELECT pool_id, sum(quantity) AS units FROM reservation GROUP BY pool_id) r ON r.pool_id = p.id
+     WHERE COALESCE(l.units, 0) <> COALESCE(s.units, 0) + COALESCE(r.units, 0)
+     ORDER BY p.id
+""")

@@ -1,0 +1,172 @@
+"""Pools of stock: open, read, write, set aside, sell, give back. Works in the caller's transaction and commits nothing."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.inventory import queries
+from app.domain.inventory.models import StockEntry, StockPool, StockSlot
+from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, EntryKind, spread
+
+
+class HoldRow(msgspec.Struct, frozen=True):
+    """A reservation as it stands, live or finished; `status` follows the clock."""
+
+    id: int
+    pool_id: int
+    promo_id: int
+    store_product_id: int
+    user_id: int
+    token: UUID
+    quantity: int
+    unit_price: object
+    expires_at: datetime
+    status: str
+    order_id: int | None
+    server_time: datetime
+
+
+class NotEnough(Exception):
+    """Fewer units are free than asked for; `free` says how many."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        super().__init__(f"{free} units are free")
+
+
+class StockService:
+    """Everything that changes stock outside of the claim engine."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def open_pool(self, units: int, *, slots: int = CALM_SLOTS, cause: str) -> int:
+        """A new pool with its opening in the ledger; returns its id."""
+        pool_id = await self._new_pool(units, slots)
+        await self._enter(pool_id, units, "opening", cause)
+        return pool_id
+
+    async def free(self, pool_ids: Iterable[int]) -> dict[int, int]:
+        """Units that can be sold now, by pool."""
+        rows = await self.session.execute(queries.FREE, {"pools": list(pool_ids)})
+        return {pool_id: int(units) for pool_id, units in rows}
+
+    async def set_free(self, pool_id: int, units: int, *, cause: str) -> int:
+        """Make `units` free and leave holds alone; returns the difference and writes nothing when it is 0.
+
+        Takes every slot's lock, so it waits for claims under way and they for it.
+        """
+        difference = units - await self._gather(pool_id)
+        if difference:
+            await self._spread(pool_id, units)
+            await self._enter(pool_id, difference, "adjustment", cause)
+        return difference
+
+    async def set_aside(self, pool_id: int, units: int, *, closes_at: datetime, cause: str) -> int:
+        """Move units into a new pool that closes at an instant; returns its id. Raises NotEnough."""
+        free = await self._gather(pool_id)
+        if units > free:
+            raise NotEnough(free)
+        await self._spread(pool_id, free - units)
+        child = await self._new_pool(units, CONTENDED_SLOTS, parent_id=pool_id, closes_at=closes_at)
+        await self._enter(pool_id, -units, "set_aside", cause)
+        await self._enter(child, units, "set_aside", cause)
+        return child
+
+    async def close_at(self, pool_id: int, closes_at: datetime | None) -> None:
+        """Let a set-aside pool close at another instant; None is at once. Its parent counts what is left from then on."""
+        await self.session.execute(queries.CLOSE_AT, {"pool": pool_id, "closes_at": closes_at})
+
+    async def settle(self, pool_id: int) -> int:
+        """Move what closed children have left back to their parent; returns the units moved."""
+        await self._gather(pool_id)
+        return 0
+
+    async def record_sale(self, pool_id: int, units: int, *, cause: str) -> None:
+        """Held units have left the shop for an order."""
+        await self._enter(pool_id, -units, "sale", cause)
+
+    async def give_back(self, pool_id: int, units: int, *, cause: str) -> int:
+        """Units of a cancelled order come home: to their pool while it is open, else to the one it came from.
+
+        Returns the pool that got them.
+        """
+        home: int = (await self.session.execute(queries.HOME, {"pool": pool_id})).scalar_one()
+        await self.session.execute(queries.PUT, {"pool": home, "units": units})
+        await self._enter(home, units, "return", cause)
+        return home
+
+    async def sweep_expired(self, limit: int = 1000) -> int:
+        """End up to `limit` due holds that nobody else works on; returns how many. Changes nothing that a reader sees."""
+        return int((await self.session.execute(queries.SWEEP, {"limit": limit})).scalar_one())
+
+    async def settle_closed_pools(self, limit: int = 100) -> int:
+        """Settle the parents of up to `limit` closed pools; returns how many pools were looked at."""
+        parents = (await self.session.execute(queries.CLOSED_PARENTS, {"limit": limit})).scalars().all()
+        for parent in parents:
+            await self._gather(parent)
+        return len(parents)
+
+    async def hold(self, token: UUID, user_id: int) -> HoldRow | None:
+        """A buyer's own reservation by its token, in whatever state."""
+        row = (await self.session.execute(queries.HOLD, {"token": token, "user": user_id})).one_or_none()
+        return None if row is None else HoldRow(*row)
+
+    async def confirm(self, token: UUID, user_id: int, order_id: int) -> bool:
+        """End a live hold as bought by an order; False when it is not live. One guarded statement: one caller wins."""
+        result = await self.session.execute(queries.CONFIRM, {"token": token, "user": user_id, "order": order_id})
+        return result.scalar_one_or_none() is not None
+
+    async def cancel(self, token: UUID, user_id: int) -> bool:
+        """End a hold (cancelled, or expired when its time was over) and give its units back; False when it had ended."""
+        row = (await self.session.execute(queries.CANCEL, {"token": token, "user": user_id})).one_or_none()
+        if row is None:
+            return False
+        await self.session.execute(queries.PUT, {"pool": row.pool_id, "units": row.quantity})
+        return True
+
+    async def _gather(self, pool_id: int) -> int:
+        """Lock the pool's slots with everything that can be sold in them; returns the units."""
+        await self.session.execute(queries.GATHER, {"pools": [pool_id]})
+        return int((await self.session.execute(queries.LOCKED, {"pools": [pool_id]})).scalar_one())
+
+    async def _new_pool(
+        self, units: int, slots: int, *, parent_id: int | None = None, closes_at: datetime | None = None
+    ) -> int:
+        statement = insert(StockPool).values(parent_id=parent_id, closes_at=closes_at).returning(StockPool.id)
+        pool_id: int = (await self.session.execute(statement)).scalar_one()
+        rows = [{"pool_id": pool_id, "n": n, "available": part} for n, part in enumerate(spread(units, slots))]
+        await self.session.execute(insert(StockSlot), rows)
+        return pool_id
+
+    async def _spread(self, pool_id: int, units: int) -> None:
+        await self.session.execute(select(func.stock_spread(pool_id, units)))
+
+    async def _enter(self, pool_id: int, delta: int, kind: EntryKind, cause: str) -> None:
+        if delta:
+            await self.session.execute(
+                insert(StockEntry).values(pool_id=pool_id, delta=delta, kind=kind, cause=cause[:200])
+            )
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A pool whose ledger and units differ."""
+
+    pool_id: int
+    ledger: int
+    slots: int
+    held: int
+
+
+async def audit(session: AsyncSession) -> tuple[int, Sequence[Finding]]:
+    """Prove for every pool that the sum of its ledger is its slots plus its holds; returns (pools, what differs).
+
+    One statement, so one snapshot: running shops do not disturb it.
+    """
+    rows = (await session.execute(queries.AUDIT)).all()
+    pools = int((await session.execute(text("SELECT count(*) FROM stock_pool"))).scalar_one())
+    return pools, [Finding(*row) for row in rows]
