@@ -4,7 +4,7 @@ import os
 import pwd
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launcher.console import Failure, child_environment
@@ -23,12 +23,14 @@ def server_account() -> pwd.struct_passwd:
     raise Failure("PostgreSQL does not run as root, and this system has neither the account `postgres` nor `nobody`")
 
 
-def run_as_server(command: Sequence[str | Path], *, stdin: str = "", quiet: bool = False) -> Completed:
+def run_as_server(
+    command: Sequence[str | Path], *, stdin: str = "", quiet: bool = False, env: Mapping[str, str] | None = None
+) -> Completed:
     """Run a tool of PostgreSQL as its own account, from a folder that account can enter; quiet drops its output."""
     account = server_account()
     # A caller's PGHOST, PGDATA and the like would lead the tools to another server.
     environment = {name: value for name, value in child_environment().items() if not name.startswith("PG")}
-    environment |= {"HOME": account.pw_dir, "LC_ALL": "C"}
+    environment |= {"HOME": account.pw_dir, "LC_ALL": "C", **(env or {})}
     as_root = os.geteuid() == 0
     output = subprocess.DEVNULL if quiet else subprocess.PIPE
     return subprocess.run(

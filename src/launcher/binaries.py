@@ -14,6 +14,8 @@ PLACES = (
     "usr/local/opt/postgresql*/bin",
     "Applications/Postgres.app/Contents/Versions/*/bin",
 )
+# \getenv, which roles.sql needs, came with psql 14.
+OLDEST_MAJOR = 14
 NEEDED = ("postgres", "initdb", "pg_ctl", "psql")
 
 
@@ -31,7 +33,9 @@ class Binaries:
 def find_all() -> list[Binaries]:
     """Every installation with PostGIS, the newest first."""
     found = {
-        Binaries(major, folder) for folder in _folders() if (major := _major(folder)) and _has_postgis(folder, major)
+        Binaries(major, folder)
+        for folder in _folders()
+        if (major := _major(folder)) >= OLDEST_MAJOR and _has_postgis(folder, major)
     }
     return sorted(found, reverse=True)
 

@@ -14,6 +14,7 @@ from launcher.project import LOGS, ROOT, VAR, VENV, VENV_PYTHON, alone
 LOCK = ROOT / "requirements-dev.lock"
 STAMP = VENV / "relampago.stamp"
 UV_LOCK = Path(__file__).with_name("installer.lock")
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NEEDED_BYTES = 1_500_000_000
 NETWORK_ADVICE = (
     "\n    If there is no network, or a proxy or mirror stands before the package index, tell pip (PIP_INDEX_URL) and "
@@ -41,26 +42,24 @@ def _install(uv: str) -> None:
     if not _healthy(VENV_PYTHON):
         say(f"making .venv with Python {sys.version.split()[0]}")
         base = str(getattr(sys, "_base_executable", sys.executable))
-        run_quietly([uv, "venv", "--clear", "--no-project", "--python", base, VENV], log=LOGS / "venv.log", cwd=ROOT)
+        _run_uv(uv, "venv", "--clear", "--no-project", "--python", base, str(VENV))
     say("installing packages into .venv (the first time takes a minute)")
-    python = ["--python", str(VENV_PYTHON)]
-    try:
-        # Removes what the lock does not name, the project itself included, so the project comes after.
-        run_quietly(
-            [uv, "pip", "sync", *python, "--require-hashes", "--compile-bytecode", LOCK],
-            log=LOGS / "packages.log",
-            cwd=ROOT,
-        )
-    except Failure as failure:
-        raise Failure(f"{failure}{NETWORK_ADVICE}") from failure
+    python = ("--python", str(VENV_PYTHON))
+    # The sync removes what the lock does not name, the project itself included, so the project comes after.
+    _run_uv(uv, "pip", "sync", *python, "--require-hashes", "--compile-bytecode", str(LOCK))
     if not (ROOT / "README.md").exists():  # TEMPORARY: the build needs the file; goes when it is there.
         next((VENV / "lib").glob("python3*/site-packages")).joinpath("relampago.pth").write_text(str(ROOT / "src"))
         return
-    run_quietly(
-        [uv, "pip", "install", *python, "--no-deps", "--no-build-isolation", "--editable", "."],
-        log=LOGS / "project.log",
-        cwd=ROOT,
-    )
+    _run_uv(uv, "pip", "install", *python, "--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def _run_uv(uv: str, *arguments: str) -> None:
+    # Where a proxy signs with a certificate of its own, the system's store knows it and uv's own list does not.
+    trust = {"UV_SYSTEM_CERTS": "1"} if SYSTEM_CERTIFICATES.is_file() else {}
+    try:
+        run_quietly([uv, *arguments], log=LOGS / "packages.log", cwd=ROOT, env=trust)
+    except Failure as failure:
+        raise Failure(f"{failure}{NETWORK_ADVICE}") from failure
 
 
 def _uv() -> str:

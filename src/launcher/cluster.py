@@ -1,15 +1,21 @@
 """A private PostgreSQL cluster, shared between the processes that use it. No system cluster is ever touched."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from launcher import binaries, debian, leases, postmaster, roles, server
+from launcher import binaries, debian, leases, postmaster, server
 from launcher.console import Failure, last_lines, say
 from launcher.places import cluster_home, make_home
 from launcher.project import alone, secret
 
+OWNER, APP, TEST_OWNER = "relampago_owner", "relampago_app", "relampago_test"
+ROLES_FILE = Path(__file__).with_name("roles.sql")
+TEST_SETUP = f"""\\getenv password POSTGRES_PASSWORD
+ALTER ROLE {TEST_OWNER} PASSWORD :'password';
+"""
 WAITING_FOR = "it starts or stops the database"
 # A crash of the machine may lose what tests wrote, and only that; no other cluster is ever run so.
 NOT_DURABLE = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
@@ -17,12 +23,13 @@ NOT_DURABLE = ("fsync = off", "synchronous_commit = off", "full_page_writes = of
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster by its name; `setup` is SQL that its owner runs when it is new or has changed."""
+    """One cluster by its name; `setup` is SQL that its owner runs when it is new, or the SQL or a password is."""
 
     name: str
     owner: str
     database: str
     setup: str
+    passwords: Mapping[str, str]
     options: tuple[str, ...] = ()
 
     @cached_property
@@ -72,10 +79,10 @@ class Cluster:
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def _set_up(self, tools: binaries.Binaries) -> None:
-        stamp, wanted = self.home / "set-up", hashlib.sha256(self.setup.encode()).hexdigest()
+        stamp, wanted = self.home / "set-up", hashlib.sha256(repr([self.setup, self.passwords]).encode()).hexdigest()
         if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
             return
-        done = server.psql(tools, self.home, self.owner, "postgres", self.setup)
+        done = server.psql(tools, self.home, self.owner, "postgres", self.setup, env=self.passwords)
         if done.returncode != 0:
             raise Failure(f"the roles of the {self.name} cluster could not be made:\n{last_lines(done.stderr)}")
         stamp.write_text(wanted, encoding="ascii")
@@ -102,11 +109,13 @@ class Cluster:
 
 
 def development() -> Cluster:
-    setup = roles.development_setup(secret("dev_owner_password"), secret("dev_app_password"))
-    return Cluster("dev", roles.OWNER, roles.DATABASE, setup)
+    passwords = {
+        "POSTGRES_PASSWORD": secret("dev_owner_password"),
+        "POSTGRES_APP_PASSWORD": secret("dev_app_password"),
+    }
+    return Cluster("dev", OWNER, "relampago", ROLES_FILE.read_text(encoding="utf-8"), passwords)
 
 
 def testing() -> Cluster:
-    owner = "relampago_test"
-    setup = roles.test_setup(owner, secret("test_owner_password"))
-    return Cluster("test", owner, "postgres", setup, (*NOT_DURABLE, "max_connections = 200"))
+    passwords = {"POSTGRES_PASSWORD": secret("test_owner_password")}
+    return Cluster("test", TEST_OWNER, "postgres", TEST_SETUP, passwords, (*NOT_DURABLE, "max_connections = 200"))

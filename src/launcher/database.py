@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from launcher import roles
-from launcher.cluster import Cluster, development, testing
+from launcher.cluster import APP, OWNER, Cluster, development, testing
 from launcher.console import say
 from launcher.project import external_database_url, secret, setting
 
@@ -31,8 +30,8 @@ def open_database(*, keep: bool = False) -> Database:
     cluster = development()
     cluster.start(keep=keep)
     return Database(
-        url=cluster.url(roles.APP, secret("dev_app_password")),
-        admin_url=cluster.url(roles.OWNER, secret("dev_owner_password")),
+        url=cluster.url(APP, secret("dev_app_password")),
+        admin_url=cluster.url(OWNER, secret("dev_owner_password")),
         cluster=cluster,
     )
 

@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launcher import postmaster
@@ -94,7 +94,9 @@ def stop(tools: Binaries, home: Path) -> None:
     (home / "keep").unlink(missing_ok=True)
 
 
-def psql(tools: Binaries, home: Path, owner: str, database: str, sql: str) -> Completed:
+def psql(
+    tools: Binaries, home: Path, owner: str, database: str, sql: str, *, env: Mapping[str, str] | None = None
+) -> Completed:
     """Statements by the owner, over the socket and so without a password."""
     running = postmaster.read(home / "data")
     if running is None:
@@ -111,7 +113,7 @@ def psql(tools: Binaries, home: Path, owner: str, database: str, sql: str) -> Co
         f"--username={owner}",
         f"--dbname={database}",
     ]
-    return run_as_server(command, stdin=sql)
+    return run_as_server(command, stdin=sql, env=env)
 
 
 def _configure(home: Path, options: Sequence[str]) -> None:
