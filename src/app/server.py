@@ -16,7 +16,7 @@ from app import registry
 from app.cli.plugin import CommandLine
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
-from app.db.transaction import TransactionMiddleware, provide_session
+from app.db.transaction import TransactionMiddleware, provide_session, roll_back
 from app.domain.site.controllers import HealthController, ProbeController
 from app.http import answers
 from app.http.body import ApiRequest, InputPlugin
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         },
         state=State(_state(settings, engine)),
         middleware=[TransactionMiddleware],
+        after_exception=[roll_back],
         exception_handlers={Exception: answers.handle},
         plugins=[InputPlugin(), migrations_plugin(settings, engine), CommandLine()],
         request_class=ApiRequest,
