@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-DOMAINS_WITH_TABLES: tuple[str, ...] = ("accounts",)
+DOMAINS_WITH_TABLES: tuple[str, ...] = ("accounts", "inventory", "catalog", "stores")
 
 
 def load() -> None:
