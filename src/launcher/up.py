@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import IO
 
 from launcher import bootstrap, env_file, programs, schema
@@ -123,16 +124,17 @@ def is_ready(port: int) -> bool:
 def claim_ports(wanted: Mapping[str, int]) -> IO[str]:
     """Fail early, by the setting's name, when a port is taken. The claim holds until the file is closed."""
     api_port = wanted["PORT"]
-    claim = lock_file(f"port-{api_port}")
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        claim.close()
-        raise Failure(
-            f"this project already runs on port {api_port}; a second one beside it: `PORT={api_port + 10} make up`"
-        ) from None
-    for name, port in wanted.items():
-        _check_free(name, port)
+    with ExitStack() as on_failure:
+        claim = on_failure.enter_context(lock_file(f"port-{api_port}"))
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(
+                f"this project already runs on port {api_port}; a second one beside it: `PORT={api_port + 10} make up`"
+            ) from None
+        for name, port in wanted.items():
+            _check_free(name, port)
+        on_failure.pop_all()
     return claim
 
 
