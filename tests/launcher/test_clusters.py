@@ -30,7 +30,10 @@ def test_a_number_that_is_another_programs_by_now_is_no_server(tmp_path: Path) -
 
 
 def test_a_server_is_known_by_its_data(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", str(tmp_path)], stdin=subprocess.PIPE) as stand_in:  # noqa: S603
+    command = [sys.executable, "-c", "print('up', flush=True); input()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stand_in:  # noqa: S603
+        assert stand_in.stdout
+        stand_in.stdout.readline()
         (tmp_path / "postmaster.pid").write_text(PIDFILE.format(pid=stand_in.pid, data=tmp_path), encoding="ascii")
         found = postmaster.read(tmp_path)
         stand_in.kill()
