@@ -1,0 +1,83 @@
+"""From the Authorization header to a user: what the guards ask."""
+
+import time
+
+from app.db.transaction import request_session
+from app.domain.accounts import queries, tokens
+from app.domain.accounts.queries import Account
+from app.domain.accounts.rules import (
+    AccessTokenRefused,
+    Basic,
+    Bearer,
+    UserInactive,
+    UserNotFound,
+    WrongBasicCredentials,
+    read_authorization,
+)
+from app.domain.accounts.service.credentials import CredentialService
+from app.domain.accounts.service.passwords import Passwords
+from app.domain.accounts.tokens import BadToken, Token
+from app.http.guards import Connection
+from app.http.principal import Claim, Principal
+from app.settings import Settings
+
+
+class Authenticator:
+    """Bearer and Basic side by side. Nothing about a user is kept between requests: a block holds at the next one."""
+
+    def __init__(self, settings: Settings, passwords: Passwords) -> None:
+        self.secrets = tuple(secret for secret in (settings.secret_key, settings.secret_key_previous) if secret)
+        self.basic = settings.auth_basic_enabled
+        self.passwords = passwords
+
+    async def principal(self, connection: Connection) -> Principal | None:
+        """The caller, None when anonymous; one statement by id. Raises NotAuthenticated."""
+        match self._named(connection):
+            case Bearer(text):
+                account = await self._bearer(connection, self._token(text))
+            case Basic() as sent:
+                account = await self._basic(connection, sent)
+            case _:
+                return None
+        return Principal(account.id, account.username, account.email, account.is_staff, account.is_superuser)
+
+    async def claim(self, connection: Connection) -> Claim | None:
+        """What the token claims, verified without the database; Basic is checked in full. Raises NotAuthenticated."""
+        match self._named(connection):
+            case Bearer(text):
+                token = self._token(text)
+                return Claim(token.user_id, token.version)
+            case Basic() as sent:
+                account = await self._basic(connection, sent)
+                await request_session(connection).close()
+                return Claim(account.id, account.token_version)
+            case _:
+                return None
+
+    def _named(self, connection: Connection) -> Bearer | Basic | None:
+        values = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+        return read_authorization(values, basic=self.basic)
+
+    def _token(self, text: str) -> Token:
+        try:
+            return tokens.read(self.secrets, text, tokens.ACCESS, now=int(time.time()))
+        except BadToken as error:
+            raise AccessTokenRefused(str(error)) from error
+
+    async def _bearer(self, connection: Connection, token: Token) -> Account:
+        row = (await request_session(connection).execute(queries.by_id(token.user_id))).one_or_none()
+        if row is None:
+            raise UserNotFound
+        account = Account(*row)
+        if not account.is_active:
+            raise UserInactive
+        if account.token_version != token.version:
+            raise AccessTokenRefused(tokens.INVALID)
+        return account
+
+    async def _basic(self, connection: Connection, sent: Basic) -> Account:
+        checker = CredentialService(request_session(connection), self.passwords)
+        account = await checker.by_username_each_time(sent.username, sent.password)
+        if account is None or not account.is_active:
+            raise WrongBasicCredentials
+        return account

@@ -1,0 +1,55 @@
+"""A name and a password, checked in one place for all three doors: login, token, Basic."""
+
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts import queries
+from app.domain.accounts.queries import Account
+from app.domain.accounts.service.passwords import Passwords
+
+
+class CredentialService:
+    """Reads the account, gives the connection back while the password is hashed, reads the account again.
+
+    It is a request's first use of the session: nothing has been written that letting go of the connection could lose.
+    """
+
+    def __init__(self, session: AsyncSession, passwords: Passwords) -> None:
+        self.session = session
+        self.passwords = passwords
+
+    async def by_login(self, name: str, password: str) -> Account | None:
+        """The account of a user name or e-mail if the password is right, whatever the account's state."""
+        return await self._checked(queries.by_login(name), password)
+
+    async def by_username(self, username: str, password: str) -> Account | None:
+        return await self._checked(queries.by_username(username), password)
+
+    async def by_username_each_time(self, username: str, password: str) -> Account | None:
+        """As `by_username`, for a client that sends its password each time: a right one is hashed once a minute."""
+        if "\0" in username:
+            return None
+        account = await self._read(queries.by_username(username))
+        if account is not None and self.passwords.remembers(password, account.password_hash):
+            return account
+        fresh = await self._verified(account, password)
+        if fresh is not None:
+            self.passwords.remember(password, fresh.password_hash)
+        return fresh
+
+    async def _checked(self, statement: Select[Any], password: str) -> Account | None:
+        return await self._verified(await self._read(statement), password)
+
+    async def _verified(self, account: Account | None, password: str) -> Account | None:
+        await self.session.close()
+        right = await self.passwords.matches(password, account.password_hash if account else None)
+        if account is None or not right:
+            return None
+        fresh = await self._read(queries.by_id(account.id))
+        return fresh if fresh is not None and fresh.password_hash == account.password_hash else None
+
+    async def _read(self, statement: Select[Any]) -> Account | None:
+        row = (await self.session.execute(statement)).one_or_none()
+        return Account(*row) if row is not None else None

@@ -1,0 +1,67 @@
+"""Password hashes: Argon2id at OWASP's setting, off the event loop, two at a time."""
+
+import asyncio
+import hmac
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+THREADS = 2
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+REMEMBERED_SECONDS = 60.0
+REMEMBERED_PAIRS = 1024
+_PREFIX = "$argon2"
+
+
+class Passwords:
+    """Hashes and verifies. The threads bound both the memory and the share of the processor that logins can take."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._key = secrets.token_bytes(32)
+        self._remembered: dict[bytes, float] = {}
+
+    async def hash(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
+
+    async def matches(self, password: str, stored: str | None) -> bool:
+        """Whether the password is the one of `stored`. None, or a hash that no password has, costs the same time."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, password, stored)
+
+    def _verify(self, password: str, stored: str | None) -> bool:
+        usable = stored if stored is not None and stored.startswith(_PREFIX) else None
+        try:
+            self._hasher.verify(usable or self._stand_in, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return usable is not None
+
+    @cached_property
+    def _stand_in(self) -> str:
+        """What a password is compared with when there is no account: the answer takes as long as for a known one."""
+        return self._hasher.hash(secrets.token_hex(16))
+
+    def remember(self, password: str, stored: str) -> None:
+        """Note that this pair was verified just now; a changed password has another hash and so is not remembered."""
+        while len(self._remembered) >= REMEMBERED_PAIRS:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[self._digest(password, stored)] = time.monotonic() + REMEMBERED_SECONDS
+
+    def remembers(self, password: str, stored: str) -> bool:
+        """Whether the pair was verified within the last minute; whether the account may enter is another question."""
+        digest = self._digest(password, stored)
+        until = self._remembered.get(digest)
+        if until is not None and until <= time.monotonic():
+            del self._remembered[digest]
+            return False
+        return until is not None
+
+    def _digest(self, password: str, stored: str) -> bytes:
+        return hmac.digest(self._key, f"{stored}\0{password}".encode(), "sha256")
