@@ -1,0 +1,86 @@
+"""Procrastinate's app for the worker: our jobs as its tasks, each run with its time limit and one line in the log."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from procrastinate import App, JobContext, PsycopgConnector
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app.jobs.fence import FencedJobs
+from app.jobs.queue import Job, announce
+from app.jobs.retries import Backoff
+from app.jobs.schedule import Periodic
+from app.jobs.work import Run, Work
+from app.settings import Settings
+
+POOL_SIZE = 4
+CONNECT_SECONDS = 5
+POOL_WAIT_SECONDS = 5
+
+log = structlog.get_logger("app.jobs")
+
+
+def create_queue(
+    settings: Settings,
+    sessions: async_sessionmaker[AsyncSession],
+    jobs: Iterable[Job],
+    schedule: Iterable[Periodic] = (),
+    on_heartbeat: Callable[[], None] = lambda: None,
+) -> App:
+    """Builds the app; nothing connects before `open_async`."""
+    connector = PsycopgConnector(
+        conninfo=settings.asyncpg_dsn,
+        min_size=1,
+        max_size=POOL_SIZE,
+        timeout=POOL_WAIT_SECONDS,
+        kwargs={
+            "application_name": "relampago-queue",
+            "connect_timeout": CONNECT_SECONDS,
+            # A connection whose other end has vanished is noticed in half a minute instead of two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )
+    queue = App(connector=connector)
+    queue.job_manager = FencedJobs(connector, on_heartbeat)
+    announce(jobs)
+    tasks = {job.name: _as_task(queue, job, settings, sessions) for job in jobs}
+    for entry in schedule:
+        queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
+    return queue
+
+
+def _as_task(queue: App, job: Job, settings: Settings, sessions: async_sessionmaker[AsyncSession]) -> Any:
+    async def run(context: JobContext, /, **args: Any) -> object:
+        args.pop("timestamp", None)  # a periodic job is told its tick
+        row = context.job
+        this_run = Run(row.id or 0, row.worker_id or 0, row.attempts)
+        structlog.contextvars.bind_contextvars(job=job.name, job_id=row.id, attempt=row.attempts + 1)
+        return await run_job(job, Work(settings, sessions, this_run), args)
+
+    return queue.task(name=job.name, pass_context=True, retry=Backoff(job.retries))(run)
+
+
+async def run_job(job: Job, work: Work, args: dict[str, Any]) -> object:
+    """One run, bounded in time. Raises what the job raises, and TimeoutError."""
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(job.seconds):
+            result = await job.run(work, **args)
+    except Exception as error:
+        log.warning("job_failed", seconds=_since(begun), error=type(error).__name__, exc_info=True)
+        raise
+    except asyncio.CancelledError:
+        log.info("job_cut_off", seconds=_since(begun))
+        raise
+    if result or not job.housekeeping:
+        log.info("job_done", seconds=_since(begun), result=result if isinstance(result, int | str) else None)
+    return None
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)

@@ -1,0 +1,27 @@
+"""Every periodic job on one page, and the list of modules with jobs.
+
+Cron fields: minute, hour, day, month, weekday, second; in UTC. A tick that was missed for less than ten minutes is
+made up for at the start of a worker; several workers share the ticks.
+"""
+
+from dataclasses import dataclass
+
+from app.jobs import upkeep
+from app.jobs.queue import Job
+
+MODULES = (upkeep,)
+JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
+
+
+@dataclass(frozen=True)
+class Periodic:
+    cron: str
+    job: Job
+
+
+SCHEDULE = (
+    Periodic("* * * * * */15", upkeep.rescue_stalled),
+    Periodic("* * * * * */30", upkeep.sweep_expired_holds),
+    Periodic("* * * * * 10", upkeep.settle_closed_pools),
+    Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
+)

@@ -1,0 +1,147 @@
+"""The queue as rows: what waits and what ran, jobs of dead workers, old jobs. Works in the caller's transaction."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+STATES = ("todo", "doing", "succeeded", "failed", "aborted", "cancelled")
+HEARTBEAT_SECONDS = 5
+# After this long without a heartbeat a worker is taken for dead.
+STALLED_SECONDS = 15
+# A job that was running when its worker died this many times is kept as failed: it may be what kills them.
+MAX_CRASHES = 3
+HOUSEKEEPING_HOURS = 1
+SUCCEEDED_HOURS = 24
+UNSUCCESSFUL_HOURS = 30 * 24
+
+_CRASHED = text("""
+    WITH stalled AS (
+        SELECT job.id
+          FROM procrastinate_jobs AS job
+          LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+         WHERE job.status = 'doing'
+           AND (worker.id IS NULL OR worker.last_heartbeat < clock_timestamp() - make_interval(secs => :seconds))
+         ORDER BY job.id LIMIT :limit
+           FOR UPDATE OF job SKIP LOCKED
+    )
+    UPDATE procrastinate_jobs AS job SET status = 'failed'
+      FROM stalled WHERE job.id = stalled.id
+    RETURNING job.id
+""")
+
+# The step from failed to todo leaves the event `retried`, which an ordinary retry does not: so crashes are counted
+# apart from errors. A job whose twin (same queueing lock) waits already stays failed: the twin does its work.
+_RETRY = text("""
+    WITH crashed AS (
+        SELECT job.id, job.abort_requested, job.queueing_lock,
+               row_number() OVER (PARTITION BY job.queueing_lock ORDER BY job.id DESC) AS place,
+               (SELECT count(*) FROM procrastinate_events AS event
+                 WHERE event.job_id = job.id AND event.type = 'retried') + 1 AS crashes
+          FROM procrastinate_jobs AS job WHERE job.id = ANY(:ids)
+    )
+    SELECT id, procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)::text
+      FROM crashed
+     WHERE NOT abort_requested AND crashes < :crashes
+       AND (queueing_lock IS NULL OR place = 1 AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS twin
+             WHERE twin.queueing_lock = crashed.queueing_lock AND twin.status = 'todo'))
+""")
+
+_REMOVE = text("""
+    DELETE FROM procrastinate_jobs WHERE id IN (
+        SELECT job.id FROM procrastinate_jobs AS job
+         WHERE job.status NOT IN ('todo', 'doing')
+           AND EXISTS (
+               SELECT FROM procrastinate_events AS event
+                WHERE event.job_id = job.id
+                  AND event.type IN ('succeeded', 'failed', 'aborted', 'cancelled')
+                  AND event.at < now() - make_interval(hours => CASE
+                      WHEN job.status <> 'succeeded' THEN :unsuccessful
+                      WHEN job.task_name = ANY(:housekeeping) THEN :housekeeping_hours
+                      ELSE :succeeded END)
+           )
+         ORDER BY job.id LIMIT :limit
+           FOR UPDATE SKIP LOCKED
+    )
+""")
+
+_COUNTS = text("""
+    SELECT status::text, count(*) FROM procrastinate_jobs
+     WHERE (CAST(:name AS text) IS NULL OR task_name = :name) AND (CAST(:queue AS text) IS NULL OR queue_name = :queue)
+     GROUP BY status
+""")
+
+_NEWEST = text("""
+    SELECT job.id, job.task_name, job.queue_name, job.status::text, job.attempts, job.args, job.scheduled_at,
+           (SELECT max(event.at) FROM procrastinate_events AS event
+             WHERE event.job_id = job.id AND event.type <> 'scheduled')
+      FROM procrastinate_jobs AS job
+     WHERE (CAST(:name AS text) IS NULL OR job.task_name = :name)
+       AND (CAST(:queue AS text) IS NULL OR job.queue_name = :queue)
+       AND (CAST(:status AS text) IS NULL OR job.status::text = :status)
+     ORDER BY job.id DESC LIMIT :limit
+""")
+
+
+class JobRow(msgspec.Struct, frozen=True):
+    """A job as staff see it; `at` is its last event."""
+
+    id: int
+    name: str
+    queue: str
+    status: str
+    attempts: int
+    args: dict[str, object]
+    scheduled_at: dt.datetime | None
+    at: dt.datetime | None
+
+
+class Rescue(msgspec.Struct, frozen=True):
+    """Jobs found with a dead worker: run again, or given up."""
+
+    retried: Sequence[int]
+    given_up: Sequence[int]
+
+
+class QueueService:
+    """Reads the queue, and keeps it in order."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def rescue(self, *, seconds: float = STALLED_SECONDS, limit: int = 500) -> Rescue:
+        """Let the jobs of dead workers run again, each at most MAX_CRASHES times in all; the others end as failed."""
+        found = await self.session.execute(_CRASHED, {"seconds": seconds, "limit": limit})
+        ids = sorted(found.scalars())
+        if not ids:
+            return Rescue((), ())
+        retried = (await self.session.execute(_RETRY, {"ids": ids, "crashes": MAX_CRASHES})).scalars().all()
+        return Rescue(retried, [job_id for job_id in ids if job_id not in set(retried)])
+
+    async def remove_old(self, housekeeping: Sequence[str], *, limit: int = 5000) -> int:
+        """Forget finished jobs: housekeeping after an hour, successes after a day, others after a month; how many."""
+        values = {
+            "housekeeping": list(housekeeping),
+            "housekeeping_hours": HOUSEKEEPING_HOURS,
+            "succeeded": SUCCEEDED_HOURS,
+            "unsuccessful": UNSUCCESSFUL_HOURS,
+            "limit": limit,
+        }
+        removed = await self.session.execute(_REMOVE, values)
+        return int(getattr(removed, "rowcount", 0))
+
+    async def counts(self, *, name: str | None = None, queue: str | None = None) -> dict[str, int]:
+        """How many jobs are in each state."""
+        found = await self.session.execute(_COUNTS, {"name": name, "queue": queue})
+        by_state = {str(state): int(count) for state, count in found}
+        return {state: by_state.get(state, 0) for state in STATES}
+
+    async def newest(
+        self, limit: int, *, name: str | None = None, queue: str | None = None, status: str | None = None
+    ) -> list[JobRow]:
+        """The newest jobs first."""
+        values = {"name": name, "queue": queue, "status": status, "limit": limit}
+        return [JobRow(*row) for row in await self.session.execute(_NEWEST, values)]

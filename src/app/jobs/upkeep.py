@@ -1,0 +1,44 @@
+"""What has to be tidied now and then. Nobody waits for any of it: time is a predicate wherever it decides something."""
+
+import structlog
+
+from app.domain.inventory.service import StockService
+from app.jobs.queue import announced_jobs, job
+from app.jobs.service import QueueService
+from app.jobs.work import Work
+
+log = structlog.get_logger("app.jobs")
+
+
+@job("upkeep:rescue_stalled", housekeeping=True)
+async def rescue_stalled(work: Work) -> int:
+    """Jobs whose worker has died run again; one that keeps dying with its workers is given up."""
+    async with work.transaction() as session:
+        rescued = await QueueService(session).rescue()
+    if rescued.retried:
+        log.warning("jobs_rescued", jobs=list(rescued.retried))
+    if rescued.given_up:
+        log.error("jobs_given_up", jobs=list(rescued.given_up))
+    return len(rescued.retried) + len(rescued.given_up)
+
+
+@job("upkeep:remove_old_jobs", housekeeping=True)
+async def remove_old_jobs(work: Work) -> int:
+    """Finished jobs are kept for a while, for people to look at."""
+    housekeeping = [one.name for one in announced_jobs() if one.housekeeping]
+    async with work.transaction() as session:
+        return await QueueService(session).remove_old(housekeeping)
+
+
+@job("upkeep:sweep_expired_holds", housekeeping=True)
+async def sweep_expired_holds(work: Work) -> int:
+    """Units of holds whose time is over go back to their slots; buyers see them as free already."""
+    async with work.transaction() as session:
+        return await StockService(session).sweep_expired(limit=2000)
+
+
+@job("upkeep:settle_closed_pools", housekeeping=True)
+async def settle_closed_pools(work: Work) -> int:
+    """What a finished promotion did not sell goes back to its store's stock."""
+    async with work.transaction() as session:
+        return await StockService(session).settle_closed_pools(limit=200)

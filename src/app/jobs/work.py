@@ -1,0 +1,55 @@
+"""What a job gets in its hands: the settings, transactions, and the certainty that the run is still its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app.settings import Settings
+
+# The shared lock keeps the rescue away until this transaction has ended.
+_STILL_OURS = text("""
+    SELECT FROM procrastinate_jobs
+    WHERE id = :id AND worker_id = :worker AND attempts = :attempts AND status = 'doing' FOR SHARE
+""")
+
+
+class RunTaken(RuntimeError):
+    """Another worker has this job now: this one was silent for too long and was taken for dead."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a queued job. A rescue or a retry changes `worker` or `attempts`."""
+
+    id: int
+    worker: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Handed to every job. `run` is None when a job is run by hand."""
+
+    settings: Settings
+    sessions: async_sessionmaker[AsyncSession]
+    run: Run | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose transaction commits at the end. Raises RunTaken and keeps nothing if the run was taken over.
+
+        A worker that was frozen and comes back can thus not do its successor's work a second time.
+        """
+        async with self.sessions() as session, session.begin():
+            yield session
+            await self._check(session)
+
+    async def _check(self, session: AsyncSession) -> None:
+        if self.run is None:
+            return
+        values = {"id": self.run.id, "worker": self.run.worker, "attempts": self.run.attempts}
+        if (await session.execute(_STILL_OURS, values)).first() is None:
+            raise RunTaken
