@@ -1,7 +1,7 @@
 """Errors: the class says the status, its docstring is the message, one handler renders them.
 
-Two keys carry a message on the wire: `detail` (the framework's own answers and flash promotions) and `error` (the shop's
-business rules). Field errors are a map of lists.
+Two keys carry a message on the wire: `detail` (the framework's own answers and flash promotions) and `error` (the
+shop's business rules). Field errors are a map of lists.
 """
 
 from collections.abc import Mapping

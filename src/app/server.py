@@ -19,7 +19,7 @@ from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
 from app.domain.site.controllers import HealthController, ProbeController
 from app.http import answers
-from app.http.body import ApiRequest, InputPlugin
+from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import provide_caller, provide_claim, provide_user
 from app.http.openapi import DOCS_HANDLERS, openapi_config
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         middleware=[TransactionMiddleware],
         after_exception=[roll_back],
         exception_handlers={Exception: answers.handle},
-        plugins=[InputPlugin(), migrations_plugin(settings, engine), CommandLine()],
+        plugins=[InputPlugin(), migrations_plugin(engine), CommandLine()],
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=CORSConfig(allow_origins=list(settings.cors_allowed_origins))

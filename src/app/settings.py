@@ -17,7 +17,8 @@ DEVELOPMENT = "development"
 PRODUCTION = "production"
 MIN_SECRET_BYTES = 32
 # Values that appear in examples or in older deployments; production refuses them.
-KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", "django-insecure", "demo-cron-key"})
+KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure"})
+DEMO_CRON_KEY = "demo-cron-key"
 DEVELOPMENT_RATE_FACTOR = 100
 RATES = {
     "anon": "100/hour",
@@ -100,36 +101,53 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     file_values = _read_env_file(env_file or Path(".env"))
     values = {**file_values, **(os.environ if environ is None else environ)}
     values = {name: value.strip() for name, value in values.items() if value.strip()}
-    production = values.get("APP_ENV", DEVELOPMENT) == PRODUCTION
-    if values.get("APP_ENV", DEVELOPMENT) not in (DEVELOPMENT, PRODUCTION):
+    app_env = values.get("APP_ENV", DEVELOPMENT)
+    if app_env not in (DEVELOPMENT, PRODUCTION):
         raise SettingsError("APP_ENV is either development or production")
+    production = app_env == PRODUCTION
+    return Settings(
+        app_env=app_env,
+        auth_basic_enabled=_flag(values, "AUTH_BASIC_ENABLED", default=not production),
+        throttles=_throttles(values, production=production),
+        cors_allowed_origins=_origins(values, production=production),
+        time_zone=_zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
+        media_backend=values.get("MEDIA_BACKEND", "local"),
+        media_root=values.get("MEDIA_ROOT", "var/media"),
+        log_level=values.get("LOG_LEVEL", "info").lower(),
+        **_keys(values, production=production),
+        **_addresses(values),
+        **_numbers(values),
+    )
+
+
+def _keys(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
+    cron_key = values.get("CRONJOB_AUTH_KEY", "" if production else DEMO_CRON_KEY)
+    if production and cron_key == DEMO_CRON_KEY:
+        raise SettingsError("CRONJOB_AUTH_KEY is an example's value; production needs one of its own")
+    previous = "SECRET_KEY_PREVIOUS"
+    return {
+        "secret_key": _secret(values, "SECRET_KEY", production=production),
+        "secret_key_previous": _secret(values, previous, production=production) if previous in values else "",
+        "cronjob_auth_key": cron_key,
+        "metrics_token": values.get("METRICS_TOKEN", ""),
+    }
+
+
+def _addresses(values: Mapping[str, str]) -> dict[str, Any]:
     database_url = _database_url(values)
     port = _whole(values, "PORT", 8000, low=1, high=65535)
     public_url = values.get("PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
-    plain: dict[str, Any] = {
-        "app_env": PRODUCTION if production else DEVELOPMENT,
+    return {
         "port": port,
         "sandbox_port": _whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
         "database_url": database_url,
         "database_admin_url": _plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
-        "secret_key": _secret(values, "SECRET_KEY", production=production),
-        "secret_key_previous": values.get("SECRET_KEY_PREVIOUS", ""),
-        "auth_basic_enabled": _flag(values, "AUTH_BASIC_ENABLED", default=not production),
-        "cronjob_auth_key": values.get("CRONJOB_AUTH_KEY", "" if production else "demo-cron-key"),
-        "time_zone": _zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
         "public_url": public_url,
         "frontend_url": values.get("FRONTEND_URL", public_url).rstrip("/"),
-        "throttles": _throttles(values, production=production),
-        "cors_allowed_origins": _origins(values, production=production),
-        "media_backend": values.get("MEDIA_BACKEND", "local"),
-        "media_root": values.get("MEDIA_ROOT", "var/media"),
-        "log_level": values.get("LOG_LEVEL", "info").lower(),
-        "metrics_token": values.get("METRICS_TOKEN", ""),
     }
-    return Settings(**(plain | _numbers(values)))
 
 
-# name: (default, lowest, highest)
+# Under each name: what it is unless set, the lowest and the highest value.
 _NUMBERS = {
     "HOLD_SECONDS": (60, 1, 3600),
     "ORDER_PAYMENT_MINUTES": (30, 1, 100_000),
@@ -145,7 +163,7 @@ _NUMBERS = {
 }
 
 
-def _numbers(values: Mapping[str, str]) -> dict[str, int]:
+def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
     return {
         name.lower(): _whole(values, name, default, low=low, high=high)
         for name, (default, low, high) in _NUMBERS.items()

@@ -11,7 +11,7 @@ STATEMENT_SECONDS = 15
 
 
 def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEngine:
-    """A pool of asyncpg connections. Waiting for a free one is bounded, so that overload is an answer and not a queue."""
+    """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue."""
     return create_async_engine(
         settings.sqlalchemy_url,
         poolclass=AsyncAdaptedQueuePool,

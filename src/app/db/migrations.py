@@ -7,15 +7,14 @@ from advanced_alchemy.extensions.litestar import AlembicAsyncConfig, SQLAlchemyA
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.models import Base
-from app.settings import Settings
 
 # The environment lies beside `src/`; an installed package runs the commands from its project folder.
 ALEMBIC = Path(__file__).resolve().parents[3] / "alembic"
 VERSION_TABLE = "alembic_version"
 
 
-def migrations_plugin(settings: Settings, engine: AsyncEngine) -> SQLAlchemyInitPlugin:
-    """The plugin that brings the `database` commands. Its session is not used: transactions are ours (see transaction.py)."""
+def migrations_plugin(engine: AsyncEngine) -> SQLAlchemyInitPlugin:
+    """The plugin that brings the `database` commands. Its session is not used: transactions are ours."""
     location = ALEMBIC if ALEMBIC.is_dir() else Path("alembic")
     config = SQLAlchemyAsyncConfig(
         engine_instance=engine,

@@ -1,30 +1,21 @@
-"""From a request's body to a Struct: every wrong field is named at once, in DRF's words.
+"""From a decoded body to a Struct: every wrong field is named at once, in DRF's words.
 
-A class that derives from `Input` and stands as a handler's `data` is read here, from JSON, a form or multipart alike. The plan for
-a class is compiled once. On PATCH nothing is required and absent fields stay UNSET; on PUT absent optional fields stay UNSET too, so
-`given()` tells what the client sent.
+The plan for a class is compiled once. On PATCH nothing is required and absent fields stay UNSET; on PUT absent optional
+fields stay UNSET too, so `given()` tells what the client sent.
 """
 
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from litestar.connection import Request
-from litestar.dto import AbstractDTO
-from litestar.plugins import SerializationPlugin
-from litestar.typing import FieldDefinition
 from msgspec import UNSET, Meta, UnsetType
 
-from app.errors import Invalid, UnsupportedMediaType
+from app.errors import Invalid
 from app.http.fields import CONVERTERS, NULL, REQUIRED, Converter, FieldError
-from app.http.forms import read_form
-
-JSON_MEDIA = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
-FORM_MEDIA = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+from app.http.forms import Form
 
 
 class Input(msgspec.Struct, kw_only=True):
@@ -47,21 +38,33 @@ class FieldPlan(msgspec.Struct, frozen=True):
     nullable: bool
     required: bool
     default: Any
+    kind: Any
+
+    @property
+    def blank(self) -> Any:
+        """What an empty field of a form stands for, if it is not text."""
+        if self.nullable:
+            return None
+        return "" if self.required else UNSET
 
 
 @cache
 def plan_of(model: type[Input]) -> tuple[FieldPlan, ...]:
+    """How each field of a class is read; compiled once. Raises TypeError for a field that has no one type."""
     hints = typing.get_type_hints(model, include_extras=True)
-    return tuple(
-        FieldPlan(
-            name=field.name,
-            wire=field.encode_name,
-            convert=_bind(hints[field.name]),
-            nullable=type(None) in _union_members(hints[field.name]),
-            required=field.required,
-            default=_default(field),
-        )
-        for field in msgspec.structs.fields(model)
+    return tuple(_plan(field, hints[field.name]) for field in msgspec.structs.fields(model))
+
+
+def _plan(field: Any, annotation: Any) -> FieldPlan:
+    kind, _, nullable = _parts(annotation)
+    return FieldPlan(
+        name=field.name,
+        wire=field.encode_name,
+        convert=_bind(annotation),
+        nullable=nullable,
+        required=field.required,
+        default=_default(field),
+        kind=get_origin(kind) or kind,
     )
 
 
@@ -73,23 +76,26 @@ def _default(field: Any) -> Any:
     return lambda: UNSET
 
 
-def _union_members(annotation: Any) -> tuple[Any, ...]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return get_args(annotation)
-    return (annotation,)
+def _parts(annotation: Any) -> tuple[Any, Meta | None, bool]:
+    """An annotation's bare type, its Meta, and whether it takes null: `Name | None` is `str`, its lengths, True."""
+    meta, nullable = None, False
+    while True:
+        if get_origin(annotation) is Annotated:
+            meta = meta or next((item for item in annotation.__metadata__ if isinstance(item, Meta)), None)
+            annotation = annotation.__origin__
+        elif get_origin(annotation) in (Union, types.UnionType):
+            members = [member for member in get_args(annotation) if member not in (type(None), UnsetType)]
+            if len(members) != 1:
+                raise TypeError(f"a request field has one type, not {annotation!r}")
+            nullable = nullable or type(None) in get_args(annotation)
+            annotation = members[0]
+        else:
+            return annotation, meta, nullable
 
 
 def _bind(annotation: Any) -> Converter:
     """The converter of an annotation, its Meta bound in."""
-    members = [member for member in _union_members(annotation) if member not in (type(None), UnsetType)]
-    if len(members) != 1:
-        raise TypeError(f"a request field has one type, not {annotation!r}")
-    kind, meta = members[0], None
-    if hasattr(kind, "__metadata__"):
-        meta = next((item for item in kind.__metadata__ if isinstance(item, Meta)), None)
-        kind = kind.__origin__
-        if len(_union_members(kind)) > 1:
-            return _bind(kind)
+    kind, meta, _ = _parts(annotation)
     if get_origin(kind) is Literal:
         return _choice(get_args(kind))
     if get_origin(kind) is list:
@@ -161,14 +167,19 @@ def build(model: type[InputT], raw: Any, method: str = "POST") -> InputT:
     values: dict[str, Any] = {}
     errors: dict[str, Any] = {}
     for field in plan_of(model):
-        value = raw.get(field.wire, UNSET)
         try:
-            values[field.name] = _read(field, value, method)
+            values[field.name] = _read(field, _raw_value(field, raw), method)
         except FieldError as error:
             errors[field.wire] = error.messages
     if errors:
         raise Invalid(errors)
     return model(**values)
+
+
+def _raw_value(field: FieldPlan, raw: Mapping[str, Any]) -> Any:
+    if isinstance(raw, Form):
+        return raw.value_of(field.wire, field.kind, field.blank)
+    return raw.get(field.wire, UNSET)
 
 
 def _read(field: FieldPlan, value: Any, method: str) -> Any:
@@ -181,68 +192,3 @@ def _read(field: FieldPlan, value: Any, method: str) -> Any:
             raise FieldError(NULL)
         return None
     return field.convert(value, None)
-
-
-def decode_json(body: bytes) -> Any:
-    """JSON text as plain Python values. Raises Invalid as DRF words it, also for nesting that exhausts the decoder."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Invalid(f"JSON parse error - {reason}") from error
-
-
-def decode_body(content_type: str, body: bytes) -> Any:
-    media = content_type.partition(";")[0].strip().lower()
-    if not body.strip():
-        return {}
-    if JSON_MEDIA.fullmatch(media):
-        return decode_json(body)
-    if media in FORM_MEDIA:
-        return read_form(content_type, body)
-    shown = "".join(char for char in content_type[:80] if char.isprintable())
-    raise UnsupportedMediaType(f'Unsupported media type "{shown}" in request.')
-
-
-class BodyDTO(AbstractDTO[Any]):
-    """Litestar's door to `build`; it replaces the framework's own decoding of `data`."""
-
-    @classmethod
-    def create_for_field_definition(
-        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
-    ) -> None:
-        """Nothing to prepare: `plan_of` compiles on first use."""
-
-    @classmethod
-    def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Any:
-        return schema_creator.for_field_definition(field_definition)
-
-    @classmethod
-    def generate_field_definitions(cls, model_type: type[Any]) -> Any:
-        return iter(())
-
-    @classmethod
-    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
-        return False
-
-    def decode_bytes(self, value: bytes) -> Any:
-        connection = self.asgi_connection
-        raw = decode_body(connection.headers.get("content-type", ""), value)
-        return build(self.model_type, raw, str(connection.scope.get("method", "POST")))
-
-
-class InputPlugin(SerializationPlugin):
-    """Sends every handler's `data: <Input subclass>` through BodyDTO."""
-
-    def supports_type(self, field_definition: FieldDefinition) -> bool:
-        return isinstance(field_definition.annotation, type) and issubclass(field_definition.annotation, Input)
-
-    def create_dto_for_type(self, field_definition: FieldDefinition) -> type[AbstractDTO[Any]]:
-        return BodyDTO[field_definition.annotation]  # type: ignore[misc, no-any-return]
-
-
-class ApiRequest(Request[Any, Any, Any]):
-    """A request whose empty body reads as an empty object, as DRF parses it."""
-
-    async def body(self) -> bytes:
-        return await super().body() or b"{}"

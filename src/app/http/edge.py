@@ -1,7 +1,7 @@
 """The outermost layer: what holds for every answer, unknown paths and crashes included.
 
-Request ids, security headers, HEAD, OPTIONS metadata, one access log line a request, and the last answer when all else failed.
-Litestar's middleware does not see unknown paths; this does.
+Request ids, security headers, HEAD, OPTIONS metadata, one access log line a request, and the last answer when all else
+failed. Litestar's middleware does not see unknown paths; this does.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The types that a request's fields may have, each bounded, and how a raw value becomes one.
 
-Shapes and messages are those of Django REST Framework's serializers, which today's clients read. No value leaves this module that
-PostgreSQL could refuse: no NUL, no lone surrogate, no NaN, no number beyond its column.
+Shapes and messages are those of Django REST Framework's serializers, which today's clients read. No value leaves this
+module that PostgreSQL could refuse: no NUL, no lone surrogate, no NaN, no number beyond its column.
 """
 
 import datetime as dt

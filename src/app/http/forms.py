@@ -1,10 +1,15 @@
 """Forms: urlencoded and multipart, read from memory with limits; a file stays a file, text stays text."""
 
+import datetime as dt
 import io
-from typing import Any
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 from multipart import MultipartError, MultipartParser, parse_options_header
 
 from app.errors import Invalid, TooLarge
@@ -30,18 +35,55 @@ class FormFile(msgspec.Struct, frozen=True):
         return value
 
 
-def read_form(content_type: str, body: bytes) -> dict[str, Any]:
-    """Name to value; of a name that comes twice the last one counts. Raises Invalid, TooLarge."""
+class Form(dict[str, Any]):
+    """A form's fields by name; of a name that comes twice the last value counts, but for lists."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    def value_of(self, name: str, kind: Any, blank: Any) -> Any:
+        """A field's value as JSON would carry it; UNSET when it was not sent.
+
+        Forms know no null, no lists and no objects: an empty field that is not text is `blank`, a repeated one a list,
+        and where a structure is wanted its JSON text is read.
+        """
+        values = [value for given, value in self.pairs if given == name]
+        if not values:
+            return UNSET
+        value = values[-1]
+        if kind is str or not isinstance(value, str):
+            return value
+        if not value.strip():
+            return blank
+        if kind not in _SCALARS and value.lstrip()[0] in "[{":
+            return _structure(value)
+        return values if kind is list else value
+
+
+_SCALARS = frozenset({int, bool, Decimal, dt.datetime, dt.date, dt.time, UUID, Literal})
+
+
+def _structure(value: str) -> Any:
+    """JSON in a form's field; what is not JSON stays the text that it is, for its converter to refuse."""
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return value
+
+
+def read_form(content_type: str, body: bytes) -> Form:
+    """The fields of a form. Raises Invalid, TooLarge."""
     media, options = parse_options_header(content_type)  # type: ignore[no-untyped-call]
     try:
         if media == "multipart/form-data":
-            return _multipart(body, options.get("boundary", ""))
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS))
+            return Form(_multipart(body, options.get("boundary", "")))
+        return Form(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS))
     except (UnicodeDecodeError, ValueError) as error:
         raise Invalid("Form parse error - the form cannot be read") from error
 
 
-def _multipart(body: bytes, boundary: str) -> dict[str, Any]:
+def _multipart(body: bytes, boundary: str) -> list[tuple[str, Any]]:
     if not boundary or len(boundary) > 200:
         raise Invalid("Multipart form parse error - Invalid boundary in multipart")
     parser = MultipartParser(  # type: ignore[no-untyped-call]
@@ -54,19 +96,15 @@ def _multipart(body: bytes, boundary: str) -> dict[str, Any]:
         part_limit=MAX_PARTS,
         header_limit=16,
     )
-    values: dict[str, Any] = {}
     try:
-        for part in parser:
-            if part.filename is None:
-                values[part.name] = _text(part)
-            else:
-                values[part.name] = FormFile(part.filename[:255], part.content_type or "", part.raw)
+        return [(part.name, _value(part)) for part in parser]
     except MultipartError as error:
         raise Invalid("Multipart form parse error - the parts cannot be read") from error
-    return values
 
 
-def _text(part: Any) -> str:
+def _value(part: Any) -> str | FormFile:
+    if part.filename is not None:
+        return FormFile(part.filename[:255], part.content_type or "", part.raw)
     if part.size > MAX_TEXT_BYTES:
         raise TooLarge
     return bytes(part.raw).decode()

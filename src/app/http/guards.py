@@ -1,6 +1,6 @@
 """Guards: who may pass, one sentence each. Every handler has exactly one of them (a test holds it).
 
-How credentials become a user is the accounts domain's business: `server.py` puts its authenticator into the app's state.
+How credentials become a user is the accounts domain's business: `server.py` puts its authenticator into the state.
 """
 
 from typing import Any, Protocol
@@ -28,10 +28,8 @@ class Authenticator(Protocol):
 
 def challenge(connection: Connection) -> dict[str, str]:
     """The header that a 401 carries: the scheme that the path's contract names first."""
-    handler = connection.scope.get("route_handler")
-    basic = (
-        handler is not None and bool(handler.opt.get(BASIC_FIRST)) and connection.app.state.settings.auth_basic_enabled
-    )
+    handler: Any = connection.scope.get("route_handler")
+    basic = handler and handler.opt.get(BASIC_FIRST) and connection.app.state.settings.auth_basic_enabled
     return {"WWW-Authenticate": 'Basic realm="api"' if basic else 'Bearer realm="api"'}
 
 
