@@ -16,48 +16,44 @@ LANGUAGE sql STABLE AS $$
              WHERE c.parent_id = p_pool AND c.settled_at IS NULL AND c.closes_at < clock_timestamp())
 $$;
 
--- End holds whose time is over, in the order of their ids, and give their units back to their pools' slots.
--- Order of locks: reservations by id, then slots by (pool, n). Waiting, it locks every slot of the pools before it touches
--- one, so that its caller may go on to take from them; not waiting, it leaves out the holds that somebody else has locked.
-CREATE FUNCTION stock_expire(p_pools bigint[], p_limit integer, p_wait boolean) RETURNS integer
+-- End holds that the caller has locked; returns their units by pool, which the caller puts back.
+CREATE FUNCTION stock_end(p_ids bigint[], OUT pool_id bigint, OUT units integer) RETURNS SETOF record
+LANGUAGE sql AS $$
+    WITH gone AS (
+        DELETE FROM reservation r WHERE r.id = ANY (p_ids) RETURNING r.*
+    ), kept AS (
+        INSERT INTO reservation_finished (id, pool_id, promo_id, store_product_id, user_id, token, quantity,
+                                          unit_price, expires_at, created_at, status, finished_at)
+        SELECT g.id, g.pool_id, g.promo_id, g.store_product_id, g.user_id, g.token, g.quantity,
+               g.unit_price, g.expires_at, g.created_at, 'expired', clock_timestamp()
+          FROM gone g
+    )
+    SELECT g.pool_id, sum(g.quantity)::integer FROM gone g GROUP BY g.pool_id ORDER BY g.pool_id
+$$;
+
+-- The holds of some pools whose time is over, locked in the order of their ids.
+CREATE FUNCTION stock_lock_due(p_pools bigint[]) RETURNS bigint[]
+LANGUAGE sql AS $$
+    SELECT array_agg(d.id) FROM (
+        SELECT r.id FROM reservation r
+         WHERE r.pool_id = ANY (p_pools) AND r.expires_at <= clock_timestamp()
+         ORDER BY r.id FOR UPDATE) d
+$$;
+
+-- Tidy: end due holds that nobody else works on and give their units back; returns how many. A reader sees no change.
+CREATE FUNCTION stock_sweep(p_limit integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     due bigint[];
     given record;
-    total integer := 0;
 BEGIN
-    IF p_wait THEN
-        SELECT array_agg(d.id) INTO due FROM (
-            SELECT r.id FROM reservation r
-             WHERE r.pool_id = ANY (p_pools) AND r.expires_at <= clock_timestamp()
-             ORDER BY r.id LIMIT p_limit FOR UPDATE) d;
-        PERFORM stock_lock(p_pools);
-    ELSE
-        SELECT array_agg(d.id) INTO due FROM (
-            SELECT r.id FROM reservation r
-             WHERE (p_pools IS NULL OR r.pool_id = ANY (p_pools)) AND r.expires_at <= clock_timestamp()
-             ORDER BY r.id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
-    END IF;
-    IF due IS NULL THEN
-        RETURN 0;
-    END IF;
-    FOR given IN
-        WITH gone AS (
-            DELETE FROM reservation r WHERE r.id = ANY (due) RETURNING r.*
-        ), kept AS (
-            INSERT INTO reservation_finished (id, pool_id, promo_id, store_product_id, user_id, token, quantity,
-                                              unit_price, expires_at, created_at, status, finished_at)
-            SELECT g.id, g.pool_id, g.promo_id, g.store_product_id, g.user_id, g.token, g.quantity,
-                   g.unit_price, g.expires_at, g.created_at, 'expired', clock_timestamp()
-              FROM gone g
-        )
-        SELECT g.pool_id, sum(g.quantity)::integer AS units, count(*)::integer AS holds
-          FROM gone g GROUP BY g.pool_id ORDER BY g.pool_id
-    LOOP
+    SELECT array_agg(d.id) INTO due FROM (
+        SELECT r.id FROM reservation r WHERE r.expires_at <= clock_timestamp()
+         ORDER BY r.id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+    FOR given IN SELECT * FROM stock_end(due) LOOP
         PERFORM stock_put(given.pool_id, given.units);
-        total := total + given.holds;
     END LOOP;
-    RETURN total;
+    RETURN COALESCE(cardinality(due), 0);
 END $$;
 
 -- A pool and its closed children, whose units its buyers may have: what a patient claim locks.
@@ -70,16 +66,23 @@ LANGUAGE sql STABLE AS $$
          WHERE c.parent_id = ANY (p_pools) AND c.settled_at IS NULL AND c.closes_at < clock_timestamp()) f
 $$;
 
--- Make everything that may be sold from some pools lie in their slots, all of them locked: expire, then settle.
-CREATE FUNCTION stock_gather(p_pools bigint[]) RETURNS void
+-- Make everything that may be sold from some pools lie in their slots, all of them locked; returns the units.
+CREATE FUNCTION stock_gather(p_pools bigint[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
+    family bigint[] := stock_family(p_pools);
+    due bigint[] := stock_lock_due(family);
     pool bigint;
+    given record;
 BEGIN
-    PERFORM stock_expire(stock_family(p_pools), NULL, true);
+    PERFORM stock_lock(family);
+    FOR given IN SELECT * FROM stock_end(due) LOOP
+        PERFORM stock_put(given.pool_id, given.units);
+    END LOOP;
     FOR pool IN SELECT unnest(p_pools) ORDER BY 1 LOOP
         PERFORM stock_settle(pool);
     END LOOP;
+    RETURN stock_lock(p_pools);
 END $$;
 
 -- Add units to a pool: to a slot that nobody has locked if there is one, else to a slot that is waited for.
@@ -146,7 +149,7 @@ $$;
 
 -- Take units for a batch of claims of one pool, in their order; an element is true when its claim got its units.
 -- Not patient: never waits; a claim that finds the slots locked or short gets false and is asked again, patiently.
--- Patient: locks every slot in order; the caller has called stock_gather before.
+-- Patient: locks every slot in order; the caller has gathered what is due before.
 CREATE FUNCTION stock_take(p_pool bigint, p_quantities integer[], p_patient boolean) RETURNS boolean[]
 LANGUAGE plpgsql AS $$
 DECLARE

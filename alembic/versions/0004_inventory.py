@@ -20,7 +20,9 @@ NAMES = (
     "stock_settle(bigint)",
     "stock_lock(bigint[])",
     "stock_put(bigint, integer)",
-    "stock_expire(bigint[], integer, boolean)",
+    "stock_sweep(integer)",
+    "stock_lock_due(bigint[])",
+    "stock_end(bigint[])",
     "stock_free(bigint)",
     "stock_own(bigint)",
 )

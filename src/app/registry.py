@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-DOMAINS_WITH_TABLES: tuple[str, ...] = ("accounts", "inventory", "catalog", "stores")
+DOMAINS_WITH_TABLES: tuple[str, ...] = ("accounts", "inventory", "catalog", "stores", "orders", "promos")
 
 
 def load() -> None:

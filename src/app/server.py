@@ -17,12 +17,22 @@ from app.cli.plugin import CommandLine
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
+from app.domain.accounts.controllers.doors import DoorController
+from app.domain.accounts.controllers.profile import ProfileController
+from app.domain.accounts.service.authenticator import Authenticator
+from app.domain.accounts.service.passwords import Passwords
+from app.domain.promos.controllers.cart import CartController
+from app.domain.promos.controllers.promotions import PromoController
+from app.domain.promos.service.claims import ClaimEngine
+from app.domain.promos.service.holds import HoldDesk
 from app.domain.site.controllers import HealthController, ProbeController
 from app.http import answers
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import provide_caller, provide_claim, provide_user
 from app.http.openapi import DOCS_HANDLERS, openapi_config
+from app.jobs.queue import announce
+from app.jobs.schedule import JOBS
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 
@@ -31,6 +41,10 @@ MAX_BODY_BYTES = 12 << 20
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
+    CartController,
+    PromoController,
+    DoorController,
+    ProfileController,
 )
 
 
@@ -51,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
     settings = settings or load_settings()
     configure_logs(settings.log_level)
     registry.load()
+    announce(JOBS)
     engine = create_engine(settings)
     app = Relampago(
         route_handlers=[Router(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
@@ -81,7 +96,16 @@ def create_app(settings: Settings | None = None) -> Relampago:
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     """What handlers, guards and services find in the application's state."""
-    return {"settings": settings, "engine": engine, "sessions": session_maker(engine)}
+    passwords = Passwords()
+    return {
+        "settings": settings,
+        "engine": engine,
+        "sessions": session_maker(engine),
+        "passwords": passwords,
+        "authenticator": Authenticator(settings, passwords),
+        "cart_linker": None,
+        "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
+    }
 
 
 @asynccontextmanager
@@ -90,4 +114,5 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        await app.state.hold_desk.engine.close()
         await engine.dispose()

@@ -25,6 +25,16 @@ class Input(msgspec.Struct, kw_only=True):
         """The fields that the client sent (or that have a default on POST), by name."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
 
+    @classmethod
+    def accept(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body under its fields' own names; a class that takes other names too says so here."""
+        return raw
+
+    @classmethod
+    def refused(cls, errors: dict[str, Any]) -> Invalid:
+        """The error of a body with wrong fields; a class whose contract words it otherwise says so here."""
+        return Invalid(errors)
+
 
 InputT = TypeVar("InputT", bound=Input)
 
@@ -166,13 +176,14 @@ def build(model: type[InputT], raw: Any, method: str = "POST") -> InputT:
         raise Invalid.whole(f"Invalid data. Expected a dictionary, but got {_json_type(raw)}.")
     values: dict[str, Any] = {}
     errors: dict[str, Any] = {}
+    raw = model.accept(raw)
     for field in plan_of(model):
         try:
             values[field.name] = _read(field, _raw_value(field, raw), method)
         except FieldError as error:
             errors[field.wire] = error.messages
     if errors:
-        raise Invalid(errors)
+        raise model.refused(errors)
     return model(**values)
 
 

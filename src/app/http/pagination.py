@@ -1,6 +1,6 @@
 """Pages: the `{count, next, previous, results}` envelope, with links that keep the other parameters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -70,15 +70,32 @@ async def paginate(
     render: Callable[[Any], T],
 ) -> Page[T]:
     """Count and read one page of a statement that has a total order. `render` gets each row."""
+
+    async def count() -> int:
+        counted = select(func.count()).select_from(statement.order_by(None).subquery())
+        return int((await session.execute(counted)).scalar_one())
+
+    async def rows(limit: int, offset: int) -> list[T]:
+        return [render(row) for row in (await session.execute(statement.limit(limit).offset(offset))).all()]
+
+    return await page_of(request, size, count=count, rows=rows)
+
+
+async def page_of(
+    request: ASGIConnection[Any, Any, Any, Any],
+    size: int,
+    *,
+    count: Callable[[], Awaitable[int]],
+    rows: Callable[[int, int], Awaitable[Sequence[T]]],
+) -> Page[T]:
+    """One page of a list that a service counts and reads; `rows` gets limit and offset."""
     asked = PageRequest.of(request, size)
-    counted = select(func.count()).select_from(statement.order_by(None).subquery())
-    count = (await session.execute(counted)).scalar_one()
-    pages = max(1, -(-count // asked.size))
+    total = await count()
+    pages = max(1, -(-total // asked.size))
     number = pages if asked.last else asked.number
     if number > pages:
         raise NotFound(INVALID_PAGE)
-    rows = (await session.execute(statement.limit(asked.size).offset((number - 1) * asked.size))).all()
-    return envelope(request, count, number, pages, [render(row) for row in rows])
+    return envelope(request, total, number, pages, await rows(asked.size, (number - 1) * asked.size))
 
 
 def envelope(

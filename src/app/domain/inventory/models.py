@@ -26,7 +26,7 @@ class StockPool(Identified, Base):
 
 
 class StockSlot(Base):
-    """A part of a pool's free units. Claims of one pool that meet take different slots and do not wait for each other."""
+    """A part of a pool's free units. Claims of one pool that meet take different slots and need not wait."""
 
     __tablename__ = "stock_slot"
     # Half-empty pages and no index on `available` keep the updates heap-only.
@@ -108,5 +108,3 @@ class StockEntry(Identified, Base):
     kind: Mapped[str] = mapped_column(String(12))
     cause: Mapped[str] = mapped_column(String(200), server_default="")
     created_at: Mapped[CreatedAt]
-
-

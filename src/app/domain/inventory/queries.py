@@ -9,11 +9,9 @@ FREE = text("SELECT id, stock_free(id) FROM unnest(:pools) AS p(id)").bindparams
 
 GATHER = text("SELECT stock_gather(:pools)").bindparams(_POOLS)
 
-LOCKED = text("SELECT stock_lock(:pools)").bindparams(_POOLS)
-
 PUT = text("SELECT stock_put(:pool, :units)")
 
-SWEEP = text("SELECT stock_expire(NULL, :limit, false)")
+SWEEP = text("SELECT stock_sweep(:limit)")
 
 CLOSE_AT = text("UPDATE stock_pool SET closes_at = COALESCE(:closes_at, clock_timestamp()) WHERE id = :pool")
 

@@ -1,7 +1,9 @@
-"""Pools of stock: open, read, write, set aside, sell, give back. Works in the caller's transaction and commits nothing."""
+"""Pools of stock: open, read, write, set aside, sell, give back. In the caller's transaction; commits nothing."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -23,9 +25,9 @@ class HoldRow(msgspec.Struct, frozen=True):
     user_id: int
     token: UUID
     quantity: int
-    unit_price: object
+    unit_price: Decimal
     expires_at: datetime
-    status: str
+    status: Literal["held", "confirmed", "cancelled", "expired"]
     order_id: int | None
     server_time: datetime
 
@@ -78,13 +80,8 @@ class StockService:
         return child
 
     async def close_at(self, pool_id: int, closes_at: datetime | None) -> None:
-        """Let a set-aside pool close at another instant; None is at once. Its parent counts what is left from then on."""
+        """Let a set-aside pool close at another instant; None is at once. Its parent has what is left from then on."""
         await self.session.execute(queries.CLOSE_AT, {"pool": pool_id, "closes_at": closes_at})
-
-    async def settle(self, pool_id: int) -> int:
-        """Move what closed children have left back to their parent; returns the units moved."""
-        await self._gather(pool_id)
-        return 0
 
     async def record_sale(self, pool_id: int, units: int, *, cause: str) -> None:
         """Held units have left the shop for an order."""
@@ -101,7 +98,7 @@ class StockService:
         return home
 
     async def sweep_expired(self, limit: int = 1000) -> int:
-        """End up to `limit` due holds that nobody else works on; returns how many. Changes nothing that a reader sees."""
+        """End up to `limit` due holds that nobody else works on; returns how many. A reader sees no change."""
         return int((await self.session.execute(queries.SWEEP, {"limit": limit})).scalar_one())
 
     async def settle_closed_pools(self, limit: int = 100) -> int:
@@ -122,7 +119,7 @@ class StockService:
         return result.scalar_one_or_none() is not None
 
     async def cancel(self, token: UUID, user_id: int) -> bool:
-        """End a hold (cancelled, or expired when its time was over) and give its units back; False when it had ended."""
+        """End a hold (cancelled, or expired when its time was over), units back; False when it had ended."""
         row = (await self.session.execute(queries.CANCEL, {"token": token, "user": user_id})).one_or_none()
         if row is None:
             return False
@@ -131,8 +128,7 @@ class StockService:
 
     async def _gather(self, pool_id: int) -> int:
         """Lock the pool's slots with everything that can be sold in them; returns the units."""
-        await self.session.execute(queries.GATHER, {"pools": [pool_id]})
-        return int((await self.session.execute(queries.LOCKED, {"pools": [pool_id]})).scalar_one())
+        return int((await self.session.execute(queries.GATHER, {"pools": [pool_id]})).scalar_one())
 
     async def _new_pool(
         self, units: int, slots: int, *, parent_id: int | None = None, closes_at: datetime | None = None

@@ -1,0 +1,186 @@
+-- Functions of the promotions domain.
+
+-- What a promotion is at an instant: both bounds count.
+CREATE FUNCTION promo_status(p_starts timestamptz, p_ends timestamptz, p_cancelled timestamptz, p_at timestamptz)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_cancelled IS NOT NULL THEN 'cancelled'
+                WHEN p_at < p_starts THEN 'scheduled'
+                WHEN p_at <= p_ends THEN 'active'
+                ELSE 'finished' END
+$$;
+
+-- The price a buyer pays: the promotion's own, or its percentage off the store's price, or the store's price.
+CREATE FUNCTION promo_price(p_base numeric, p_price numeric, p_percent numeric)
+RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT COALESCE(p_price, round(p_base * (100 - COALESCE(p_percent, 0)) / 100, 2))
+$$;
+
+-- Whether a buyer belongs to one of a promotion's segments: new without a paid order or with the first at most 30 days
+-- ago, frequent with three paid ones in the last 90 days; what staff wrote beats both.
+CREATE FUNCTION buyer_in_segments(p_segments text[], p_override text[], p_first_paid timestamptz,
+                                  p_third_last_paid timestamptz, p_at timestamptz)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_override IS NOT NULL THEN p_override && p_segments
+        ELSE 'new' = ANY (p_segments) AND (p_first_paid IS NULL OR p_first_paid >= p_at - interval '30 days')
+          OR 'frequent' = ANY (p_segments) AND p_third_last_paid >= p_at - interval '90 days'
+    END
+$$;
+
+-- Units of a promotion that a buyer has bought and not given back.
+CREATE FUNCTION promo_bought(p_promo bigint, p_user bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(sum(f.quantity), 0) FROM reservation_finished f
+     WHERE f.promo_id = p_promo AND f.user_id = p_user AND f.status = 'confirmed' AND f.returned_at IS NULL
+$$;
+
+-- What a promotion sells and where; `gone` when the store, its product or the product is no longer offered.
+CREATE FUNCTION promo_offer(p_store_product bigint, OUT base_price numeric, OUT geom geography, OUT gone boolean)
+RETURNS SETOF record LANGUAGE sql STABLE AS $$
+    SELECT sp.base_price, s.geom,
+           sp.deleted_at IS NOT NULL OR s.deleted_at IS NOT NULL OR NOT s.is_active
+               OR d.deleted_at IS NOT NULL OR NOT d.is_available
+      FROM store_product sp JOIN store s ON s.id = sp.store_id JOIN product d ON d.id = sp.product_id
+     WHERE sp.id = p_store_product
+$$;
+
+-- Hold units for a batch of buyers in one round trip; each gets a verdict of its own, in the order given:
+--   new             a hold was made
+--   live            the buyer already has one of this promotion: that one
+--   retry           units may be had, but not without waiting: ask again, patiently
+--   no_user, inactive_user, stale_token, no_promo, not_active, not_eligible, limit, too_dear, short
+-- Order of locks: holds that are over by id, then new holds by (promotion, buyer), then slots by pool.
+-- A patient call begins with everything due in the pools, takes every slot's lock in order, and no call answers `short`
+-- while a unit is free, due, or only locked by a transaction that may still roll back.
+CREATE FUNCTION promo_claim(p_users bigint[], p_versions bigint[], p_promos bigint[], p_quantities integer[],
+                            p_seconds integer, p_patient boolean)
+RETURNS TABLE (verdict text, units_left bigint, server_time timestamptz, id bigint, promo_id bigint,
+               store_product_id bigint, user_id bigint, token uuid, quantity integer, unit_price numeric,
+               expires_at timestamptz)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    pools bigint[] := (SELECT array_agg(DISTINCT p.pool_id ORDER BY p.pool_id) FROM flash_promo p WHERE p.id = ANY (p_promos));
+    over bigint[];
+    over_pools bigint[];
+    over_units integer[];
+    verdicts text[];
+    claim_pools bigint[];
+    lefts bigint[];
+    made bigint[];
+    undone bigint[] := '{}';
+    granted boolean[];
+    members integer[];
+    pool bigint;
+    i integer;
+    at timestamptz := clock_timestamp();
+BEGIN
+    -- Holds that are over make room: all of the pools' for a patient call, else the buyers' own.
+    IF p_patient THEN
+        over := stock_lock_due(stock_family(pools));
+    ELSE
+        SELECT array_agg(d.id) INTO over FROM (
+            SELECT r.id FROM reservation r
+             WHERE (r.promo_id, r.user_id) IN (SELECT * FROM unnest(p_promos, p_users)) AND r.expires_at <= at
+             ORDER BY r.id FOR UPDATE) d;
+    END IF;
+    IF over IS NOT NULL THEN
+        SELECT array_agg(e.pool_id), array_agg(e.units) INTO over_pools, over_units FROM stock_end(over) e;
+    END IF;
+
+    WITH claim AS (
+        SELECT c.*, row_number() OVER (PARTITION BY c.promo_id, c.user_id ORDER BY c.n) = 1 AS is_first
+          FROM unnest(p_users, p_versions, p_promos, p_quantities)
+               WITH ORDINALITY AS c (user_id, version, promo_id, quantity, n)
+    ), stock AS MATERIALIZED (
+        SELECT s.pool_id, stock_free(s.pool_id) + COALESCE(
+                   (SELECT sum(o.units) FROM unnest(over_pools, over_units) AS o (pool_id, units)
+                     WHERE o.pool_id = ANY (stock_family(ARRAY[s.pool_id]))), 0) AS free
+          FROM unnest(pools) AS s (pool_id)
+    ), judged AS MATERIALIZED (
+        SELECT c.n, c.user_id, c.promo_id, c.quantity, p.pool_id, p.store_product_id, price.amount AS unit_price,
+               GREATEST(LEAST(st.free, p.per_user_limit - b.units - CASE WHEN h.expires_at > at THEN h.quantity ELSE 0 END), 0)
+                   AS units_left,
+               CASE
+                   WHEN u.id IS NULL THEN 'no_user'
+                   WHEN NOT u.is_active THEN 'inactive_user'
+                   WHEN u.token_version <> c.version THEN 'stale_token'
+                   WHEN p.id IS NULL THEN 'no_promo'
+                   WHEN h.expires_at > at THEN 'live'
+                   WHEN promo_status(p.starts_at, p.ends_at, p.cancelled_at, at) <> 'active' OR o.gone THEN 'not_active'
+                   WHEN NOT COALESCE(ST_DWithin(pr.location, o.geom, p.radius_m), false)
+                        OR NOT COALESCE(buyer_in_segments(p.segments, pr.segments_override, pr.first_paid_at,
+                                                          pr.third_last_paid_at, at), false) THEN 'not_eligible'
+                   WHEN c.quantity > p.per_user_limit - b.units THEN 'limit'
+                   WHEN price.amount * c.quantity > 99999999.99 THEN 'too_dear'
+                   WHEN c.quantity > st.free THEN 'short'
+                   WHEN h.id IS NOT NULL OR NOT c.is_first THEN 'retry'
+                   ELSE 'new'
+               END AS verdict
+          FROM claim c
+          LEFT JOIN users u ON u.id = c.user_id
+          LEFT JOIN profiles pr ON pr.user_id = c.user_id
+          LEFT JOIN flash_promo p ON p.id = c.promo_id
+          LEFT JOIN stock st ON st.pool_id = p.pool_id
+          LEFT JOIN LATERAL promo_offer(p.store_product_id) o ON true
+          LEFT JOIN LATERAL (SELECT promo_price(o.base_price, p.promo_price, p.discount_percent) AS amount) price ON true
+          LEFT JOIN reservation h ON h.promo_id = c.promo_id AND h.user_id = c.user_id
+          LEFT JOIN LATERAL (SELECT promo_bought(c.promo_id, c.user_id) AS units) b ON true
+    ), inserted AS (
+        INSERT INTO reservation (pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at, created_at)
+        SELECT j.pool_id, j.promo_id, j.store_product_id, j.user_id, gen_random_uuid(), j.quantity, j.unit_price,
+               at + make_interval(secs => p_seconds), at
+          FROM judged j WHERE j.verdict = 'new' ORDER BY j.promo_id, j.user_id
+            ON CONFLICT (promo_id, user_id) DO NOTHING
+        RETURNING id, promo_id, user_id
+    )
+    SELECT array_agg(CASE WHEN j.verdict = 'new' AND m.id IS NULL THEN 'retry' ELSE j.verdict END ORDER BY j.n),
+           array_agg(j.pool_id ORDER BY j.n), array_agg(j.units_left ORDER BY j.n), array_agg(m.id ORDER BY j.n)
+      INTO verdicts, claim_pools, lefts, made
+      FROM judged j
+      LEFT JOIN inserted m ON j.verdict = 'new' AND m.promo_id = j.promo_id AND m.user_id = j.user_id;
+
+    -- An insert may have waited for the same buyer's checkout elsewhere: what is bought is counted again, afresh.
+    FOR i IN
+        SELECT m.n FROM unnest(made) WITH ORDINALITY AS m (id, n)
+          JOIN flash_promo p ON p.id = p_promos[m.n]
+         WHERE m.id IS NOT NULL AND p_quantities[m.n] > p.per_user_limit - promo_bought(p_promos[m.n], p_users[m.n])
+    LOOP
+        verdicts[i] := 'limit';
+        undone := undone || made[i];
+    END LOOP;
+
+    -- The slots, pool by pool. A patient call locks all it may touch first, in one order.
+    IF p_patient THEN
+        PERFORM stock_lock(stock_family(pools));
+    END IF;
+    FOREACH pool IN ARRAY COALESCE(CASE WHEN p_patient THEN stock_family(pools) ELSE pools END, '{}') LOOP
+        PERFORM stock_put(pool, o.units) FROM unnest(over_pools, over_units) AS o (pool_id, units) WHERE o.pool_id = pool;
+    END LOOP;
+    FOREACH pool IN ARRAY COALESCE(pools, '{}') LOOP
+        IF p_patient THEN
+            PERFORM stock_settle(pool);
+        END IF;
+        members := ARRAY(SELECT m.n FROM unnest(verdicts, claim_pools) WITH ORDINALITY AS m (verdict, pool_id, n)
+                          WHERE m.verdict = 'new' AND m.pool_id = pool ORDER BY m.n);
+        CONTINUE WHEN members = '{}';
+        granted := stock_take(pool, ARRAY(SELECT p_quantities[m] FROM unnest(members) AS m), p_patient);
+        CONTINUE WHEN true = ALL (granted);
+        FOR i IN 1 .. cardinality(members) LOOP
+            CONTINUE WHEN granted[i];
+            undone := undone || made[members[i]];
+            lefts[members[i]] := stock_free(pool);
+            verdicts[members[i]] := CASE WHEN p_quantities[members[i]] > lefts[members[i]] THEN 'short' ELSE 'retry' END;
+        END LOOP;
+    END LOOP;
+    IF undone <> '{}' THEN
+        DELETE FROM reservation r WHERE r.id = ANY (undone);
+    END IF;
+
+    RETURN QUERY
+    SELECT v.verdict, v.units_left, clock_timestamp(), r.id, r.promo_id, r.store_product_id, r.user_id, r.token,
+           r.quantity, r.unit_price, r.expires_at
+      FROM unnest(verdicts, lefts) WITH ORDINALITY AS v (verdict, units_left, n)
+      LEFT JOIN reservation r ON v.verdict IN ('new', 'live') AND r.promo_id = p_promos[v.n] AND r.user_id = p_users[v.n]
+     ORDER BY v.n;
+END $$;

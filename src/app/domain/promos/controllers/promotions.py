@@ -1,0 +1,83 @@
+"""`/admin/promos/` for the shop, `/promos/active` for its buyers."""
+
+from typing import Any
+
+from litestar import Controller, Request, get, patch, post
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
+from app.domain.promos.service.promotions import PromoService
+from app.http.guards import BASIC_FIRST, signed_in
+from app.http.pagination import Page, page_of
+from app.http.principal import Principal
+
+PAGE = 10
+LIST = ["/admin/promos", "/api/admin/promos"]
+ONE = ["/admin/promos/{id:int}", "/api/admin/promos/{id:int}"]
+CANCEL = [f"{path}/cancel" for path in ONE]
+RESERVATIONS = [f"{path}/reservations" for path in ONE]
+
+
+class PromoController(Controller):
+    """Staff and, for the own stores, their owners manage promotions; buyers list them. The same below `/api`."""
+
+    path = "/"
+    tags = ("promos",)
+    opt = {BASIC_FIRST: True}  # noqa: RUF012 - Litestar's attribute
+
+    @get(["/promos/active", "/api/promos/active"], guards=[signed_in], operation_id="flash_promos_active")
+    async def active(self, session: AsyncSession, user: Principal) -> list[ActivePromo]:
+        return await PromoService(session).active(user)
+
+    @post(LIST, guards=[signed_in], operation_id="flash_promos_create")
+    async def create(self, session: AsyncSession, user: Principal, data: PromoWrite) -> Promo:
+        return await PromoService(session).create(user, data)
+
+    @get(LIST, guards=[signed_in], operation_id="flash_promos_list")
+    async def index(self, request: Request[Any, Any, Any], session: AsyncSession, user: Principal) -> Page[Promo]:
+        service = PromoService(session)
+        await service.check_may_list(user)
+        return await page_of(
+            request, PAGE, count=lambda: service.count(user), rows=lambda limit, skip: service.page(user, limit, skip)
+        )
+
+    @get(
+        ["/admin/promos/{id:int}", "/api/admin/promos/{id:int}"],
+        guards=[signed_in],
+        operation_id="flash_promos_retrieve",
+    )
+    async def one(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002 - the path's name
+        return await PromoService(session).one(user, id)
+
+    @patch(ONE, guards=[signed_in], operation_id="flash_promos_update")
+    async def change(self, session: AsyncSession, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
+        return await PromoService(session).change(user, id, data)
+
+    @post(
+        CANCEL,
+        guards=[signed_in],
+        status_code=200,
+        operation_id="flash_promos_cancel",
+    )
+    async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
+        return await PromoService(session).cancel(user, id)
+
+    @get(
+        RESERVATIONS,
+        guards=[signed_in],
+        operation_id="flash_promos_reservations",
+    )
+    async def reservations(
+        self,
+        request: Request[Any, Any, Any],
+        session: AsyncSession,
+        user: Principal,
+        id: int,  # noqa: A002
+    ) -> Page[Reservation]:
+        service = PromoService(session)
+        return await page_of(
+            request,
+            PAGE,
+            count=lambda: service.reservation_count(user, id),
+            rows=lambda limit, skip: service.reservations(id, limit, skip),
+        )

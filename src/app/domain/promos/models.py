@@ -1,0 +1,41 @@
+"""Flash promotions. What a promotion is at a moment is read from the clock; only its cancellation is stored."""
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.models import Base, CreatedAt, Identified, Instant, PercentColumn, PriceColumn
+
+
+class FlashPromo(Identified, Base):
+    """A price for a store's product between two instants, for the right people near the store.
+
+    `pool_id` is the stock that its buyers compete for: the store product's, or with `max_units` one set aside for it.
+    """
+
+    __tablename__ = "flash_promo"
+    __table_args__ = (
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        CheckConstraint("promo_price IS NULL OR discount_percent IS NULL", name="one_price"),
+        CheckConstraint("promo_price >= 0 AND promo_price <> 'NaN'", name="promo_price"),
+        CheckConstraint("discount_percent BETWEEN 0 AND 100", name="discount_percent"),
+        CheckConstraint("max_units > 0 AND per_user_limit > 0 AND radius_m > 0", name="counts_positive"),
+        CheckConstraint(
+            "segments <@ ARRAY['new', 'frequent']::text[] AND cardinality(segments) BETWEEN 1 AND 2", name="segments"
+        ),
+        Index("ix_flash_promo_store_product_id", "store_product_id"),
+        Index("ix_flash_promo_window", "starts_at", "ends_at", postgresql_where=text("cancelled_at IS NULL")),
+    )
+
+    store_product_id: Mapped[int] = mapped_column(ForeignKey("store_product.id"))
+    pool_id: Mapped[int] = mapped_column(ForeignKey("stock_pool.id"))
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[Instant]
+    cancelled_at: Mapped[Instant | None]
+    promo_price: Mapped[PriceColumn | None]
+    discount_percent: Mapped[PercentColumn | None]
+    max_units: Mapped[int | None] = mapped_column(Integer)
+    per_user_limit: Mapped[int] = mapped_column(Integer, server_default="1")
+    segments: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{new,frequent}'"))
+    radius_m: Mapped[int] = mapped_column(Integer, server_default="2000")
+    created_at: Mapped[CreatedAt]

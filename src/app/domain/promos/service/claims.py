@@ -1,0 +1,122 @@
+"""The claim engine: many buyers' holds in one round trip. It owns its transactions (see docs/decisions)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app.db.coalesce import Coalescer
+from app.db.failures import app_error_of
+from app.db.line import Line
+from app.errors import Unavailable
+
+BATCH = 64
+SECONDS = 5.0
+# A claim that may not be refused and cannot be served asks again this often, each time waiting for the slots' locks.
+PATIENT_TRIES = 5
+DEADLOCK_TRIES = 3
+RETRIED_STATES = frozenset({"40001", "40P01"})
+STATEMENT = "SELECT * FROM promo_claim($1, $2, $3, $4, $5, $6)"
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A buyer wants units of a promotion; `version` is what the buyer's token claims."""
+
+    user_id: int
+    version: int
+    promo_id: int
+    quantity: int
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The hold that a buyer has."""
+
+    id: int
+    promo_id: int
+    store_product_id: int
+    user_id: int
+    token: UUID
+    quantity: int
+    unit_price: Decimal
+    expires_at: datetime
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of a claim, in the words listed at `promo_claim`; the grant is there for `new` and `live`."""
+
+    verdict: str
+    units_left: int
+    server_time: datetime
+    grant: Grant | None
+
+
+class ClaimEngine:
+    """Claims of one process. Two lines: one never waits for a lock, the other serves those for whom waiting is due."""
+
+    def __init__(self, dsn: str, *, hold_seconds: int) -> None:
+        self.hold_seconds = hold_seconds
+        self._quick = Line(dsn, name="relampago-claims", seconds=SECONDS)
+        self._slow = Line(dsn, name="relampago-claims-patient", seconds=SECONDS)
+        self._eager = Coalescer(self._send_eagerly, limit=BATCH, splits=_is_one_claims_fault)
+        self._patient: Coalescer[Ask, Verdict] = Coalescer(
+            self._send_patiently, limit=BATCH, splits=_is_one_claims_fault
+        )
+
+    async def claim(self, ask: Ask) -> Verdict:
+        """A verdict that is not `retry`. Raises AppError when the database cannot be asked."""
+        try:
+            verdict = await self._eager.submit(ask)
+            for _ in range(PATIENT_TRIES):
+                if verdict.verdict != "retry":
+                    return verdict
+                verdict = await self._patient.submit(ask)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise app_error_of(error) or error from error
+        if verdict.verdict == "retry":
+            raise Unavailable
+        return verdict
+
+    async def _send_eagerly(self, asks: Sequence[Ask]) -> list[Verdict]:
+        return await self._send(self._quick, asks, patient=False)
+
+    async def _send_patiently(self, asks: Sequence[Ask]) -> list[Verdict]:
+        return await self._send(self._slow, asks, patient=True)
+
+    async def _send(self, line: Line, asks: Sequence[Ask], *, patient: bool) -> list[Verdict]:
+        columns = (
+            [ask.user_id for ask in asks],
+            [ask.version for ask in asks],
+            [ask.promo_id for ask in asks],
+            [ask.quantity for ask in asks],
+        )
+        for tries_left in reversed(range(DEADLOCK_TRIES)):
+            try:
+                rows = await line.fetch(STATEMENT, *columns, self.hold_seconds, patient)
+                return [_verdict(*row.values()) for row in rows]
+            except asyncpg.PostgresError as error:
+                if error.sqlstate not in RETRIED_STATES or not tries_left:
+                    raise
+        raise Unavailable
+
+    async def close(self) -> None:
+        """Finish what is under way, then let the connections go."""
+        for coalescer in (self._eager, self._patient):
+            await coalescer.close()
+        for line in (self._quick, self._slow):
+            await line.close()
+
+
+def _verdict(verdict: str, units_left: int | None, server_time: datetime, *grant: Any) -> Verdict:
+    held = Grant(*grant) if grant[0] is not None else None
+    # A hold that ended between the judgement and the reading of it: the buyer asks again.
+    word = "retry" if held is None and verdict in {"new", "live"} else verdict
+    return Verdict(word, max(units_left or 0, 0), server_time, held)
+
+
+def _is_one_claims_fault(error: Exception) -> bool:
+    """Whether one claim of a batch may be to blame: the server refused the statement and can be asked again."""
+    return isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate).startswith(("08", "53", "57"))
