@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from litestar.plugins import CLIPlugin
 
+from app.cli.users import users
+
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = ()
+GROUPS: tuple["Group", ...] = (users,)
 
 
 class CommandLine(CLIPlugin):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select
 
-from app.domain.accounts.models import User
+from app.domain.accounts.models import Profile, User
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -51,3 +51,8 @@ def by_login(name: str) -> Select[Any]:
         .order_by((same_email & User.email_verified).desc(), (User.username == name).desc())
         .limit(1)
     )
+
+
+def own_profile(user_id: int) -> Select[Any]:
+    """The account's columns, then the place."""
+    return select(*_COLUMNS, Profile.location).outerjoin(Profile, Profile.user_id == User.id).where(User.id == user_id)

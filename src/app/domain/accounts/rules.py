@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ MIN_PASSWORD_LENGTH = 8
 NEW_SEGMENT = "new"
 FREQUENT_SEGMENT = "frequent"
 SEGMENTS = (NEW_SEGMENT, FREQUENT_SEGMENT)
+_USERNAME = re.compile(r"[\w.@+-]+")
 
 
 class BadAuthorizationHeader(NotAuthenticated):
@@ -146,6 +148,13 @@ def normal_email(email: str) -> str:
     """The address as it is stored: the domain in lower case, the rest as written."""
     local, at, domain = email.rpartition("@")
     return f"{local}{at}{domain.lower()}"
+
+
+def username_problems(username: str) -> list[str]:
+    """Why a user name cannot be, as Django words it; an empty list when it can."""
+    if _USERNAME.fullmatch(username):
+        return []
+    return ["Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."]
 
 
 def password_problems(password: str, *, username: str, email: str) -> list[str]:

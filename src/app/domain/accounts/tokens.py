@@ -65,6 +65,11 @@ _decoder = msgspec.json.Decoder(_Claims)
 _jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
 
+def signing_secrets(current: str, previous: str) -> tuple[str, ...]:
+    """The secrets that tokens are read with; the first one signs. `previous` is empty but during a rotation."""
+    return (current, previous) if previous else (current,)
+
+
 def mint(secret: str, kind: Kind, *, user_id: int, version: int, jti: UUID, now: int) -> str:
     """A signed token that lives from `now` (seconds since 1970) for its kind's lifetime."""
     claims = {

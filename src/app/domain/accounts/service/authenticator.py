@@ -26,7 +26,7 @@ class Authenticator:
     """Bearer and Basic side by side. Nothing about a user is kept between requests: a block holds at the next one."""
 
     def __init__(self, settings: Settings, passwords: Passwords) -> None:
-        self.secrets = tuple(secret for secret in (settings.secret_key, settings.secret_key_previous) if secret)
+        self.secrets = tokens.signing_secrets(settings.secret_key, settings.secret_key_previous)
         self.basic = settings.auth_basic_enabled
         self.passwords = passwords
 

@@ -1,0 +1,55 @@
+"""How a command works with the database: one session, one transaction, refusals as messages on the terminal."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import registry
+from app.db.engine import create_engine, session_maker
+from app.db.failures import app_error_of, sqlstate_of
+from app.errors import AppError, Invalid, Unavailable
+from app.settings import Settings, load_settings
+
+T = TypeVar("T")
+NOT_MIGRATED = "The database lacks a table: run `make migrate` first."
+_UNDEFINED_TABLE = "42P01"
+UNREACHABLE = "The database does not answer: is it running, and is DATABASE_URL right?"
+
+
+def run(work: Callable[[AsyncSession, Settings], Awaitable[T]]) -> T:
+    """Run `work` in a transaction of the database that the settings name, and commit.
+
+    Raises click.ClickException (exit code 1) with the message when it is refused or the database does not answer;
+    nothing is stored then.
+    """
+    registry.load()
+    try:
+        return asyncio.run(_in_transaction(work, load_settings()))
+    except AppError as error:
+        raise click.ClickException(_message(error)) from error
+    except (SQLAlchemyError, OSError) as error:
+        if sqlstate_of(error) == _UNDEFINED_TABLE:
+            raise click.ClickException(NOT_MIGRATED) from error
+        known = app_error_of(error)
+        if known is None:
+            raise
+        raise click.ClickException(UNREACHABLE if isinstance(known, Unavailable) else _message(known)) from error
+
+
+async def _in_transaction(work: Callable[[AsyncSession, Settings], Awaitable[T]], settings: Settings) -> T:
+    engine = create_engine(settings, name="relampago-cli")
+    try:
+        async with session_maker(engine)() as session, session.begin():
+            return await work(session, settings)
+    finally:
+        await engine.dispose()
+
+
+def _message(error: AppError) -> str:
+    if not isinstance(error, Invalid) or error.fields is None:
+        return error.message
+    return "; ".join(f"{name}: {' '.join(map(str, messages))}" for name, messages in error.fields.items())

@@ -1,0 +1,76 @@
+"""Login, token pair, refresh: open to anybody, a token in the header is not looked at."""
+
+from typing import Any
+
+from litestar import Controller, Request, Response, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.accounts.controllers.refusals import in_one_line
+from app.domain.accounts.rules import RefreshTokenRefused
+from app.domain.accounts.schemas import (
+    AuthUser,
+    CredentialsInput,
+    LoginAnswer,
+    LoginInput,
+    ObtainedPair,
+    RefreshedPair,
+    RefreshInput,
+)
+from app.domain.accounts.service.credentials import CredentialService
+from app.domain.accounts.service.doors import DoorService
+from app.domain.accounts.service.token_pairs import TokenPairService
+from app.errors import Invalid
+from app.http.answers import render
+from app.http.guards import door
+
+
+class DoorController(Controller):
+    """`/api/auth/login/`, `/api/token/` and the refresh."""
+
+    path = "/api"
+    tags = ("auth",)
+
+    @post(
+        "/auth/login/",
+        guards=[door],
+        operation_id="auth_login",
+        status_code=200,
+        exception_handlers={Invalid: in_one_line},
+    )
+    async def login(self, data: LoginInput, session: NamedDependency[AsyncSession], state: State) -> LoginAnswer:
+        done = await _doors(session, state).login(data.username, data.password, data.anonymous_cart_id)
+        account = done.account
+        return LoginAnswer(
+            user=AuthUser.of(account),
+            refresh=done.pair.refresh,
+            access=done.pair.access,
+            is_staff=account.is_staff,
+            is_admin=account.is_staff or account.is_superuser,
+            cart_linked=done.cart_id is not None,
+            cart_id=done.cart_id,
+        )
+
+    @post("/token/", guards=[door], operation_id="auth_token_obtain", status_code=200)
+    async def obtain(
+        self, data: CredentialsInput, session: NamedDependency[AsyncSession], state: State
+    ) -> ObtainedPair:
+        pair = await _doors(session, state).obtain(data.username, data.password)
+        return ObtainedPair(refresh=pair.refresh, access=pair.access)
+
+    @post(
+        ["/auth/token/refresh/", "/token/refresh/"], guards=[door], operation_id="auth_token_refresh", status_code=200
+    )
+    async def refresh(
+        self, request: Request[Any, Any, Any], data: RefreshInput, session: NamedDependency[AsyncSession], state: State
+    ) -> RefreshedPair | Response[Any]:
+        outcome = await TokenPairService(session, state.settings).rotate(data.refresh)
+        if isinstance(outcome, RefreshTokenRefused):
+            return render(request, outcome)
+        return RefreshedPair(access=outcome.access, refresh=outcome.refresh)
+
+
+def _doors(session: AsyncSession, state: State) -> DoorService:
+    credentials = CredentialService(session, state.passwords)
+    return DoorService(credentials, TokenPairService(session, state.settings), state.cart_linker)
