@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from uuid import UUID
 
@@ -27,10 +26,9 @@ PROBE = Job("probe:queue", _run)
 
 
 @pytest.fixture(autouse=True)
-def _probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "_known", {})
     announce([PROBE])
-    yield
 
 
 async def _queued(sessions: Sessions) -> list[tuple[int, str, str, int]]:

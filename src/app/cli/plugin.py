@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from litestar.plugins import CLIPlugin
 
+from app.cli.jobs import jobs
 from app.cli.users import users
 
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (users,)
+GROUPS: tuple["Group", ...] = (jobs, users)
 
 
 class CommandLine(CLIPlugin):

@@ -55,12 +55,12 @@ def create_queue(
 
 
 def _as_task(queue: App, job: Job, settings: Settings, sessions: async_sessionmaker[AsyncSession]) -> Any:
-    async def run(context: JobContext, /, **args: Any) -> object:
+    async def run(context: JobContext, /, **args: Any) -> None:
         args.pop("timestamp", None)  # a periodic job is told its tick
         row = context.job
         this_run = Run(row.id or 0, row.worker_id or 0, row.attempts)
         structlog.contextvars.bind_contextvars(job=job.name, job_id=row.id, attempt=row.attempts + 1)
-        return await run_job(job, Work(settings, sessions, this_run), args)
+        await run_job(job, Work(settings, sessions, this_run), args)
 
     return queue.task(name=job.name, pass_context=True, retry=Backoff(job.retries))(run)
 
@@ -79,7 +79,7 @@ async def run_job(job: Job, work: Work, args: dict[str, Any]) -> object:
         raise
     if result or not job.housekeeping:
         log.info("job_done", seconds=_since(begun), result=result if isinstance(result, int | str) else None)
-    return None
+    return result
 
 
 def _since(begun: float) -> float:

@@ -59,14 +59,16 @@ _REMOVE = text("""
                 WHERE event.job_id = job.id
                   AND event.type IN ('succeeded', 'failed', 'aborted', 'cancelled')
                   AND event.at < now() - make_interval(hours => CASE
-                      WHEN job.status <> 'succeeded' THEN :unsuccessful
-                      WHEN job.task_name = ANY(:housekeeping) THEN :housekeeping_hours
-                      ELSE :succeeded END)
+                      WHEN job.status <> 'succeeded' THEN CAST(:unsuccessful AS int)
+                      WHEN job.task_name = ANY(:housekeeping) THEN CAST(:housekeeping_hours AS int)
+                      ELSE CAST(:succeeded AS int) END)
            )
          ORDER BY job.id LIMIT :limit
            FOR UPDATE SKIP LOCKED
     )
 """)
+
+_FORGET_WORKERS = text("DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - interval '1 hour'")
 
 _COUNTS = text("""
     SELECT status::text, count(*) FROM procrastinate_jobs
@@ -122,7 +124,11 @@ class QueueService:
         return Rescue(retried, [job_id for job_id in ids if job_id not in set(retried)])
 
     async def remove_old(self, housekeeping: Sequence[str], *, limit: int = 5000) -> int:
-        """Forget finished jobs: housekeeping after an hour, successes after a day, others after a month; how many."""
+        """Forget finished jobs: housekeeping after an hour, successes after a day, others after a month; how many.
+
+        Workers that have been silent for an hour are forgotten too.
+        """
+        await self.session.execute(_FORGET_WORKERS)
         values = {
             "housekeeping": list(housekeeping),
             "housekeeping_hours": HOUSEKEEPING_HOURS,

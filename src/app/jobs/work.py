@@ -11,7 +11,7 @@ from app.settings import Settings
 
 # The shared lock keeps the rescue away until this transaction has ended.
 _STILL_OURS = text("""
-    SELECT FROM procrastinate_jobs
+    SELECT 1 FROM procrastinate_jobs
     WHERE id = :id AND worker_id = :worker AND attempts = :attempts AND status = 'doing' FOR SHARE
 """)
 

@@ -1,0 +1,205 @@
+"""Jobs of dead workers, old jobs, and the schedule."""
+
+import datetime as dt
+import inspect
+from collections.abc import Callable
+
+import pytest
+from croniter import croniter
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app.jobs import upkeep
+from app.jobs.queue import announce, defer
+from app.jobs.schedule import JOBS, SCHEDULE
+from app.jobs.service import MAX_CRASHES, QueueService, Rescue
+from app.jobs.work import Run, RunTaken, Work
+from app.settings import Settings
+
+announce(JOBS)
+NAME = "upkeep:remove_old_jobs"
+Sessions = async_sessionmaker[AsyncSession]
+
+
+async def _worker(db: AsyncSession, *, silent_for: int = 0) -> int:
+    statement = text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => :s))")
+    await db.execute(statement, {"s": silent_for})
+    return int((await db.execute(text("SELECT max(id) FROM procrastinate_workers"))).scalar_one())
+
+
+async def _start(db: AsyncSession, worker: int | None) -> int | None:
+    fetched = await db.execute(text("SELECT id FROM procrastinate_fetch_job_v2(NULL, :worker)"), {"worker": worker})
+    return fetched.scalar()
+
+
+async def _job(db: AsyncSession, job_id: int) -> tuple[str, int]:
+    row = await db.execute(text("SELECT status::text, attempts FROM procrastinate_jobs WHERE id = :id"), {"id": job_id})
+    return tuple(row.one())  # type: ignore[return-value]
+
+
+async def _defer(db: AsyncSession, queueing_lock: str | None = None) -> int:
+    job_id = await defer(db, NAME, queueing_lock=queueing_lock)
+    assert job_id is not None
+    return job_id
+
+
+async def test_a_job_of_a_dead_worker_runs_again(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    assert await _start(db, await _worker(db, silent_for=16)) == job_id
+    assert await QueueService(db).rescue() == Rescue([job_id], [])
+    assert await _job(db, job_id) == ("todo", 1)
+    assert await _start(db, await _worker(db)) == job_id
+
+
+async def test_a_job_whose_worker_is_gone_altogether_runs_again(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    await _start(db, None)
+    assert await QueueService(db).rescue() == Rescue([job_id], [])
+
+
+async def test_a_job_of_a_living_worker_is_left_alone(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    await _start(db, await _worker(db, silent_for=14))
+    assert await QueueService(db).rescue() == Rescue((), ())
+    assert await _job(db, job_id) == ("doing", 0)
+
+
+async def test_a_job_that_dies_with_every_worker_is_given_up(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    for crash in range(1, MAX_CRASHES):
+        await _start(db, None)
+        assert await QueueService(db).rescue() == Rescue([job_id], [])
+        assert await _job(db, job_id) == ("todo", crash)
+    await _start(db, None)
+    assert await QueueService(db).rescue() == Rescue([], [job_id])
+    assert await _job(db, job_id) == ("failed", MAX_CRASHES - 1)
+    assert await QueueService(db).rescue() == Rescue((), ())
+
+
+async def test_errors_are_not_counted_as_crashes(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    for _ in range(MAX_CRASHES + 1):
+        await _start(db, None)
+        await db.execute(text("SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)"), {"id": job_id})
+    await _start(db, None)
+    assert await QueueService(db).rescue() == Rescue([job_id], [])
+    assert await _job(db, job_id) == ("todo", MAX_CRASHES + 2)
+
+
+async def test_a_crashed_job_whose_twin_waits_stays_failed(db: AsyncSession) -> None:
+    job_id = await _defer(db, "sheet")
+    await _start(db, None)
+    twin = await _defer(db, "sheet")
+    assert await QueueService(db).rescue() == Rescue([], [job_id])
+    assert await _job(db, twin) == ("todo", 0)
+
+
+async def test_of_two_crashed_twins_one_runs_again(db: AsyncSession) -> None:
+    first = await _defer(db, "sheet")
+    await _start(db, None)
+    second = await _defer(db, "sheet")
+    await _start(db, None)
+    assert await QueueService(db).rescue() == Rescue([second], [first])
+
+
+async def test_a_crashed_job_that_was_to_be_aborted_is_not_repeated(db: AsyncSession) -> None:
+    job_id = await _defer(db)
+    await _start(db, None)
+    await db.execute(text("SELECT procrastinate_cancel_job_v1(:id, true, false)"), {"id": job_id})
+    assert await QueueService(db).rescue() == Rescue([], [job_id])
+
+
+async def test_a_job_that_is_finishing_is_left_to_its_worker(db: AsyncSession, sessions: Sessions) -> None:
+    job_id = await _defer(db)
+    await _start(db, None)
+    await db.commit()
+    async with sessions() as finishing:
+        await finishing.execute(text("SELECT FROM procrastinate_jobs WHERE id = :id FOR SHARE"), {"id": job_id})
+        assert await QueueService(db).rescue() == Rescue((), ())
+
+
+async def test_a_worker_that_was_taken_for_dead_keeps_nothing(
+    db: AsyncSession, sessions: Sessions, settings: Settings
+) -> None:
+    job_id, worker = await _defer(db), await _worker(db, silent_for=16)
+    await _start(db, worker)
+    await db.commit()
+    frozen = Work(settings, sessions, Run(job_id, worker, attempts=0))
+
+    async def come_back() -> None:
+        async with frozen.transaction() as session:
+            await defer(session, NAME)
+            await QueueService(db).rescue()
+            await db.commit()
+
+    with pytest.raises(RunTaken):
+        await come_back()
+    assert (await QueueService(db).counts())["todo"] == 1
+
+
+async def test_a_run_that_is_still_its_own_is_kept(db: AsyncSession, sessions: Sessions, settings: Settings) -> None:
+    job_id, worker = await _defer(db), await _worker(db)
+    await _start(db, worker)
+    await db.commit()
+    async with Work(settings, sessions, Run(job_id, worker, attempts=0)).transaction() as session:
+        added = await _defer(session)
+    assert await _job(db, added) == ("todo", 0)
+
+
+async def _finished(db: AsyncSession, name: str, state: str, age: dt.timedelta) -> int:
+    insert = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('default', :name, :state) RETURNING id"
+    )
+    job_id: int = (await db.execute(text(insert), {"name": name, "state": state})).scalar_one()
+    event = "INSERT INTO procrastinate_events (job_id, type, at) VALUES (:id, :state, now() - CAST(:age AS interval))"
+    await db.execute(text(event), {"id": job_id, "state": state, "age": age})
+    return job_id
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "age", "kept"),
+    [
+        ("orders:paid", "succeeded", dt.timedelta(hours=23), True),
+        ("orders:paid", "succeeded", dt.timedelta(hours=25), False),
+        (NAME, "succeeded", dt.timedelta(minutes=59), True),
+        (NAME, "succeeded", dt.timedelta(minutes=61), False),
+        (NAME, "failed", dt.timedelta(days=29), True),
+        ("orders:paid", "failed", dt.timedelta(days=31), False),
+        ("orders:paid", "aborted", dt.timedelta(days=31), False),
+        ("orders:paid", "cancelled", dt.timedelta(days=31), False),
+    ],
+)
+async def test_old_jobs_are_removed(db: AsyncSession, name: str, state: str, age: dt.timedelta, kept: bool) -> None:
+    job_id = await _finished(db, name, state, age)
+    assert await QueueService(db).remove_old([NAME]) == (0 if kept else 1)
+    found = await db.execute(text("SELECT count(*) FROM procrastinate_jobs WHERE id = :id"), {"id": job_id})
+    assert found.scalar_one() == int(kept)
+
+
+async def test_waiting_and_running_jobs_are_never_removed(db: AsyncSession) -> None:
+    doing, todo = await _defer(db), await _defer(db)
+    await _start(db, None)
+    await db.execute(text("UPDATE procrastinate_events SET at = now() - interval '99 days'"))
+    assert await QueueService(db).remove_old([NAME]) == 0
+    assert [await _job(db, doing), await _job(db, todo)] == [("doing", 0), ("todo", 0)]
+
+
+@pytest.mark.parametrize("entry", SCHEDULE, ids=lambda entry: entry.job.name)
+def test_every_periodic_job_is_known_and_takes_no_arguments(entry: object) -> None:
+    assert entry.job in JOBS  # type: ignore[attr-defined]
+    assert list(inspect.signature(entry.job.run).parameters) == ["work"]  # type: ignore[attr-defined]
+    assert croniter.is_valid(entry.cron)  # type: ignore[attr-defined]
+
+
+def test_the_rescue_has_no_lock_and_comes_every_fifteen_seconds() -> None:
+    """With a lock, a rescue that died would keep all later ones away."""
+    (entry,) = [entry for entry in SCHEDULE if entry.job is upkeep.rescue_stalled]
+    ticks = croniter(entry.cron, 0.0)
+    assert [ticks.get_next(float) for _ in range(4)] == [15.0, 30.0, 45.0, 60.0]
+
+
+@pytest.mark.parametrize("one", JOBS, ids=lambda one: one.name)
+async def test_every_upkeep_job_runs_on_an_empty_shop(
+    one: Callable[..., object], db: AsyncSession, sessions: Sessions, settings: Settings
+) -> None:
+    assert await one.run(Work(settings, sessions)) == 0  # type: ignore[attr-defined]
