@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -20,6 +20,9 @@ from app.http.forms import Form
 
 class Input(msgspec.Struct, kw_only=True):
     """A request's body. Unknown and read-only fields are ignored."""
+
+    # True for the body of an action that happens to be a PUT or PATCH: it changes no object, so defaults hold.
+    action: ClassVar[bool] = False
 
     def given(self) -> dict[str, Any]:
         """The fields that the client sent (or that have a default on POST), by name."""
@@ -177,6 +180,7 @@ def build(model: type[InputT], raw: Any, method: str = "POST") -> InputT:
     values: dict[str, Any] = {}
     errors: dict[str, Any] = {}
     raw = model.accept(raw)
+    method = "POST" if model.action else method
     for field in plan_of(model):
         try:
             values[field.name] = _read(field, _raw_value(field, raw), method)

@@ -71,6 +71,8 @@ class ActivePromo(msgspec.Struct):
 class CartInput(Input):
     """What the cart's operations take; what is wrong with it is said by field and, as first message, in `detail`."""
 
+    action = True
+
     @classmethod
     def refused(cls, errors: dict[str, Any]) -> Invalid:
         return bad_hold(errors)
