@@ -30,7 +30,7 @@ from app.http import answers
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import provide_caller, provide_claim, provide_user
-from app.http.openapi import DOCS_HANDLERS, openapi_config
+from app.http.openapi.pages import DOCS_HANDLERS
 from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
 from app.logs import configure_logs
@@ -82,16 +82,19 @@ def create_app(settings: Settings | None = None) -> Relampago:
         plugins=[InputPlugin(), migrations_plugin(engine), CommandLine()],
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        cors_config=CORSConfig(allow_origins=list(settings.cors_allowed_origins))
-        if settings.cors_allowed_origins
-        else None,
-        openapi_config=openapi_config(),
+        cors_config=_cors(settings),
+        openapi_config=None,
         lifespan=[_lifespan],
         logging_config=None,
         debug=False,
     )
     app.edge = Edge(super(Relampago, app).__call__, production=settings.production)
     return app
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    origins = list(settings.cors_allowed_origins)
+    return CORSConfig(allow_origins=origins) if origins else None
 
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:

@@ -25,8 +25,10 @@ Money = Annotated[Decimal, Meta(extra={"digits": 10, "places": 2, "min": Decimal
 Percent = Annotated[Decimal, Meta(extra={"digits": 5, "places": 2, "min": Decimal(0), "max": Decimal(100)})]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=20_000)]
-Email = Annotated[str, Meta(min_length=1, max_length=254, extra={"email": True})]
-Password = Annotated[str, Meta(min_length=1, max_length=1024, extra={"trim": False})]
+Email = Annotated[str, Meta(min_length=1, max_length=254, extra={"email": True}, extra_json_schema={"format": "email"})]
+Password = Annotated[
+    str, Meta(min_length=1, max_length=1024, extra={"trim": False}, extra_json_schema={"format": "password"})
+]
 
 REQUIRED = "This field is required."
 NULL = "This field may not be null."

@@ -2,7 +2,8 @@
 
 import math
 import struct
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -23,6 +24,25 @@ class GeoJson(msgspec.Struct, frozen=True):
 
 class GeoPoint(msgspec.Struct, frozen=True):
     """A place in degrees on WGS 84."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "description": "A place: a GeoJSON Point (longitude first) or an object of `lat` and `lon`, in degrees.",
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {"lat": {"type": "number"}, "lon": {"type": "number"}},
+                "required": ["lat", "lon"],
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "type": {"const": "Point"},
+                    "coordinates": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+                },
+                "required": ["type", "coordinates"],
+            },
+        ],
+    }
 
     lat: float
     lon: float

@@ -66,6 +66,14 @@ async def claimed(connection: Connection, _handler: BaseRouteHandler) -> None:
     connection.scope["state"][_CLAIM] = claim
 
 
+ACCESS = (door, anyone, signed_in, staff, claimed)
+
+
+def access_of(handler: BaseRouteHandler) -> Any:
+    """The one guard of a handler that says who may pass; others may stand beside it."""
+    return next(guard for guard in handler.resolve_guards() if guard in ACCESS)
+
+
 async def _identify(connection: Connection) -> Principal | None:
     authenticator: Authenticator = connection.app.state.authenticator
     principal = await authenticator.principal(connection)

@@ -1,0 +1,11 @@
+window.ui = SwaggerUIBundle({
+  url: "/api/schema/",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  docExpansion: "none",
+  filter: true,
+  layout: "BaseLayout",
+  presets: [SwaggerUIBundle.presets.apis],
+  validatorUrl: null,
+});
