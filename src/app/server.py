@@ -21,11 +21,14 @@ from app.domain.accounts.controllers.doors import DoorController
 from app.domain.accounts.controllers.profile import ProfileController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
+from app.domain.catalog.controllers import CategoryController
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
 from app.domain.site.controllers import HealthController, ProbeController
+from app.domain.storefront.controllers import MediaController, ProductController
+from app.domain.stores.controllers import StoreController, StoreProductController
 from app.http import answers
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
@@ -45,6 +48,11 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     PromoController,
     DoorController,
     ProfileController,
+    CategoryController,
+    ProductController,
+    StoreController,
+    StoreProductController,
+    MediaController,
 )
 
 

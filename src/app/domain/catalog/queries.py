@@ -1,0 +1,40 @@
+"""The catalogue's statements that are long or used twice."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import aliased
+
+from app.domain.catalog.models import Category, Product
+
+# Alphabetical for people: neither case nor accents count.
+BY_NAME = (func.lower(func.unaccent(Category.name)), Category.name, Category.id)
+
+
+def subtree(roots: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """The ids of the categories that fulfil a condition, and of all below them."""
+    start = select(Category.id).where(roots).cte("subtree", recursive=True)
+    child = aliased(Category)
+    below = start.union(select(child.id).join(start, child.parent_id == start.c.id))
+    return select(below.c.id)
+
+
+def counted_categories() -> Select[*tuple[Any, ...]]:
+    """Every category with the number of its own available products, by name."""
+    available = (
+        select(Product.category_id, func.count().label("products"))
+        .where(Product.deleted_at.is_(None), Product.is_available)
+        .group_by(Product.category_id)
+        .subquery()
+    )
+    return (
+        select(
+            Category.id,
+            Category.name,
+            Category.slug,
+            Category.parent_id,
+            func.coalesce(available.c.products, 0).label("products"),
+        )
+        .outerjoin(available, available.c.category_id == Category.id)
+        .order_by(*BY_NAME)
+    )

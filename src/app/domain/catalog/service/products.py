@@ -1,0 +1,144 @@
+"""Products: their fields, their stock, the options of their variants. What a shopper sees is the storefront's."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.catalog.models import Category, Product
+from app.domain.catalog.rules.names import sku_of
+from app.domain.catalog.rules.prices import lowest_price
+from app.domain.catalog.schemas import ProductInput, VariantsInput
+from app.domain.catalog.service.options import OptionService
+from app.domain.catalog.service.pictures import PictureStore
+from app.domain.inventory.service import StockService
+from app.errors import Invalid, NotFound, PreconditionFailed
+
+BELOW_ZERO = "With these price adjustments a choice would cost less than nothing."
+# Fields that are columns of the same name.
+_PLAIN = (
+    "name",
+    "brand",
+    "description",
+    "price",
+    "currency",
+    "discount",
+    "has_variants",
+    "volume",
+    "dimensions",
+    "is_available",
+    "has_special_promotion",
+)
+
+
+class SeenStock(msgspec.Struct, frozen=True):
+    """The stock that a client read before it wrote: the product's, and each option's by (variant, option)."""
+
+    base: int
+    options: dict[tuple[str, str], int]
+
+
+class ProductService:
+    """Writes products in the caller's transaction."""
+
+    def __init__(self, session: AsyncSession, pictures: PictureStore) -> None:
+        self.session = session
+        self.pictures = pictures
+        self.stock = StockService(session)
+        self.options = OptionService(session)
+
+    async def create(self, data: ProductInput) -> int:
+        """The new product's id. Raises Invalid."""
+        _check_prices(data.price, data.variants)
+        category = await self._category(data.category)
+        values = _columns(data.given()) | await self._pictures(data.given())
+        pool_id = await self.stock.open_pool(data.stock, cause=f"new product {data.name}")
+        # The pool's number is this product's alone, and known before the row is.
+        sku = sku_of(category, data.brand, pool_id)
+        statement = insert(Product).values(sku=sku, pool_id=pool_id, **values).returning(Product.id)
+        product_id: int = (await self.session.execute(statement)).scalar_one()
+        await self.options.write(product_id, data.variants)
+        return product_id
+
+    async def lock(self, product_id: int) -> None:
+        """Keep other writers of the product away until the transaction ends. Raises NotFound."""
+        await self._locked(product_id)
+
+    async def change(self, product_id: int, data: ProductInput, seen: SeenStock | None = None) -> None:
+        """Writes what was sent. Raises NotFound, Invalid, and PreconditionFailed when stock is not as it was seen."""
+        given = data.given()
+        pool_id, price = await self._locked(product_id)
+        if not given:
+            return
+        if "category" in given:
+            await self._category(given["category"])
+        variants: VariantsInput | None = given.get("variants")
+        _check_prices(given.get("price", price), variants or await self.options.stored(product_id))
+        if "stock" in given:
+            await self._set_stock(pool_id, given["stock"], product_id, None if seen is None else seen.base)
+        if variants is not None:
+            await self.options.write(product_id, variants, None if seen is None else seen.options)
+        values = _columns(given) | await self._pictures(given)
+        await self.session.execute(
+            update(Product).where(Product.id == product_id).values(updated_at=func.clock_timestamp(), **values)
+        )
+
+    async def delete(self, product_id: int) -> str:
+        """The product is gone from every list and read; its row stays. Returns its name. Raises NotFound."""
+        statement = (
+            update(Product)
+            .where(Product.id == product_id, Product.deleted_at.is_(None))
+            .values(deleted_at=func.now())
+            .returning(Product.name)
+        )
+        name: str | None = (await self.session.execute(statement)).scalar_one_or_none()
+        if name is None:
+            raise NotFound
+        return name
+
+    async def _locked(self, product_id: int) -> tuple[int, Any]:
+        statement = (
+            select(Product.pool_id, Product.price)
+            .where(Product.id == product_id, Product.deleted_at.is_(None))
+            .with_for_update(key_share=True)
+        )
+        row = (await self.session.execute(statement)).one_or_none()
+        if row is None:
+            raise NotFound
+        return row.pool_id, row.price
+
+    async def _category(self, category_id: int) -> str:
+        """The category's name; it cannot be deleted before this transaction ends. Raises Invalid."""
+        statement = select(Category.name).where(Category.id == category_id)
+        name: str | None = (
+            await self.session.execute(statement.with_for_update(read=True, key_share=True))
+        ).scalar_one_or_none()
+        if name is None:
+            raise Invalid.field("category", f'Invalid pk "{category_id}" - object does not exist.')
+        return name
+
+    async def _pictures(self, given: dict[str, Any]) -> dict[str, str | None]:
+        """The columns of the pictures that were sent: a name for a file, which is stored, and None for none."""
+        sent = {field: given[field] for field in ("image", "image_2") if field in given}
+        stored = await self.pictures.save({field: file for field, file in sent.items() if file is not None})
+        return {field: stored.get(field) for field in sent}
+
+    async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: int | None) -> None:
+        difference = await self.stock.set_free(pool_id, units, cause=f"product {product_id} edited")
+        if seen is not None and difference != units - seen:
+            raise PreconditionFailed
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    values = {name: given[name] for name in _PLAIN if name in given}
+    if "category" in given:
+        values["category_id"] = given["category"]
+    if "special_promotion_name" in given:
+        values["special_promotion_name"] = given["special_promotion_name"] or ""
+    return values
+
+
+def _check_prices(price: Any, variants: VariantsInput) -> None:
+    if lowest_price(price, variants.adjustments) < 0:
+        raise Invalid.field("variants", BELOW_ZERO)

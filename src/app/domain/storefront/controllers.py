@@ -1,0 +1,176 @@
+"""Routes below `/api/products/`, and the pictures."""
+
+import asyncio
+import re
+from pathlib import Path
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.response import File
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.catalog.rules.trees import Branch
+from app.domain.catalog.schemas import Category, ProductInput
+from app.domain.catalog.service.categories import CategoryService
+from app.domain.catalog.service.pictures import FOLDER, PictureStore
+from app.domain.catalog.service.products import ProductService, SeenStock
+from app.domain.storefront.schemas import CategoryLeaf, CategoryTree, ProductDetail, ProductFilters, ProductList
+from app.domain.storefront.service import StorefrontService
+from app.domain.stores.service.store_products import StoreProductService
+from app.errors import NotFound
+from app.http.decoding import ApiRequest
+from app.http.etags import is_conditional, require_match, tagged
+from app.http.guards import anyone, door, staff
+from app.http.pagination import Page, paginate
+from app.http.principal import Principal
+from app.http.query import Connection, choice_of, flag_of, text_of
+
+PAGE_SIZE = 24
+PAGE_SIZE_OF_A_CATEGORY = 12
+STOCK_FILTERS = ("in_stock", "low_stock", "out_of_stock")
+PRICE_FILTERS = ("with_price", "without_price", "on_sale")
+
+
+Session = NamedDependency[AsyncSession]
+Caller = NamedDependency[Principal | None]
+Front = NamedDependency[StorefrontService]
+Products = NamedDependency[ProductService]
+
+
+def provide_front(session: Session, state: State, caller: Caller) -> StorefrontService:
+    return StorefrontService(session, state.settings, caller)
+
+
+def provide_products(session: Session, state: State) -> ProductService:
+    return ProductService(session, PictureStore(state.settings.media_root))
+
+
+class ProductController(Controller):
+    """Anybody reads what is available, staff read everything and write. Writes heed `If-Match`."""
+
+    path = "/api/products"
+    tags = ("products",)
+    dependencies = {  # noqa: RUF012 - Litestar reads it from the class
+        "front": Provide(provide_front, sync_to_thread=False),
+        "products": Provide(provide_products, sync_to_thread=False),
+    }
+
+    @get("/", guards=[anyone], operation_id="products_list")
+    async def all(self, request: ApiRequest, session: Session, front: Front) -> Page[ProductList]:
+        """24 a page, 12 with `category_name`; newest first. `is_available` is heeded from staff alone."""
+        filters = filters_of(request, staff_filters=front.everything)
+        size = PAGE_SIZE if filters.category_name is None else PAGE_SIZE_OF_A_CATEGORY
+        return await paginate(request, session, front.listed(filters), size=size, render=front.in_list)
+
+    @post("/", guards=[staff], operation_id="products_create")
+    async def create(self, front: Front, products: Products, data: ProductInput) -> Response[ProductDetail]:
+        return tagged(await front.detail(await products.create(data)), status_code=201)
+
+    @get("/categories/", guards=[anyone], operation_id="products_categories")
+    async def categories(self, session: Session) -> list[Category]:
+        """Every category by name."""
+        return await CategoryService(session).all()
+
+    @get("/hierarchical/", guards=[anyone], operation_id="products_hierarchical")
+    async def tree(self, session: Session) -> list[CategoryTree]:
+        """Two levels; deeper categories are counted into their second-level ancestor."""
+        return [_without_slugs(branch) for branch in await CategoryService(session).tree()]
+
+    @get("/{id:int}/", guards=[anyone], operation_id="products_retrieve")
+    async def one(self, front: Front, id: int) -> Response[ProductDetail]:  # noqa: A002 - the path's name
+        return tagged(await front.detail(id))
+
+    @put("/{id:int}/", guards=[staff], operation_id="products_update")
+    async def replace(
+        self,
+        request: ApiRequest,
+        front: Front,
+        products: Products,
+        id: int,  # noqa: A002
+        data: ProductInput,
+    ) -> Response[ProductDetail]:
+        return await _changed(request, products, front, id, data)
+
+    @patch(
+        "/{id:int}/",
+        guards=[staff],
+        operation_id="products_partial_update",
+    )
+    async def change(
+        self,
+        request: ApiRequest,
+        front: Front,
+        products: Products,
+        id: int,  # noqa: A002
+        data: ProductInput,
+    ) -> Response[ProductDetail]:
+        return await _changed(request, products, front, id, data)
+
+    @delete("/{id:int}/", guards=[staff], operation_id="products_destroy")
+    async def remove(self, session: Session, products: Products, id: int) -> None:  # noqa: A002
+        """Gone from every list and read, with its store products; live holds run out."""
+        await products.delete(id)
+        await StoreProductService(session).delete_of_product(id)
+
+
+class MediaController(Controller):
+    """Pictures of products. A name is never given twice, so an answer may be kept for ever."""
+
+    path = f"/media/{FOLDER}"
+    include_in_schema = False
+
+    @get("/{name:str}", guards=[door])
+    async def picture(self, state: State, name: str) -> File:
+        path = Path(state.settings.media_root) / FOLDER / name
+        if not _PICTURE_NAME.fullmatch(name) or not await asyncio.to_thread(path.is_file):
+            raise NotFound
+        return File(
+            path,
+            filename=name,
+            media_type=_MEDIA_TYPES[path.suffix],
+            content_disposition_type="inline",
+            headers={
+                "Cache-Control": "public, max-age=31536000, immutable",
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "Cross-Origin-Resource-Policy": "cross-origin",
+            },
+        )
+
+
+_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_PICTURE_NAME = re.compile(r"[0-9a-f]{32}\.(?:jpg|png|webp)", re.ASCII)
+
+
+def filters_of(request: Connection, *, staff_filters: bool) -> ProductFilters:
+    """The list's filters from the query. Raises Invalid under the parameter's name."""
+    return ProductFilters(
+        category_name=text_of(request, "category_name"),
+        search=text_of(request, "search"),
+        is_available=flag_of(request, "is_available") if staff_filters else None,
+        stock_filter=choice_of(request, "stock_filter", STOCK_FILTERS),
+        price_filter=choice_of(request, "price_filter", PRICE_FILTERS),
+        on_sale=flag_of(request, "on_sale"),
+    )
+
+
+async def _changed(
+    request: ApiRequest, products: ProductService, front: StorefrontService, product_id: int, data: ProductInput
+) -> Response[ProductDetail]:
+    seen = None
+    if is_conditional(request):
+        await products.lock(product_id)
+        current = await front.detail(product_id)
+        require_match(request, current)
+        seen = SeenStock(current.stock, _stock_of_options(current))
+    await products.change(product_id, data, seen)
+    return tagged(await front.detail(product_id))
+
+
+def _stock_of_options(detail: ProductDetail) -> dict[tuple[str, str], int]:
+    return {(v.variant_name, option.name): option.stock for v in detail.variants for option in v.options}
+
+
+def _without_slugs(branch: Branch) -> CategoryTree:
+    leaves = [CategoryLeaf(b.node.id, b.node.name, b.products) for b in branch.children]
+    return CategoryTree(branch.node.id, branch.node.name, branch.products, leaves)

@@ -1,0 +1,88 @@
+"""What a shopper sees, on the wire."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from app.domain.catalog.schemas import Category, Variant
+
+Number = int | float
+
+
+class ProductList(msgspec.Struct):
+    """A product in a list; `stock` is what is free to sell now."""
+
+    id: int
+    name: str
+    brand: str
+    price: Decimal
+    currency: str
+    stock: int
+    image: str | None
+    is_available: bool
+    discount: Number
+    category_name: str
+    has_variants: bool
+    variants: list[Variant]
+    final_price: Decimal
+    total_discount: Number
+    has_special_promotion: bool
+    special_promotion_name: str | None
+
+
+class ProductDetail(msgspec.Struct):
+    """A product in full; `total_stock` is the sum of its options' stock when it has variants, else its own."""
+
+    id: int
+    name: str
+    brand: str
+    description: str
+    category: Category
+    category_name: str
+    price: Decimal
+    currency: str
+    discount: Number
+    final_price: Decimal
+    total_discount: Number
+    stock: int
+    total_stock: int
+    has_variants: bool
+    variants: list[Variant]
+    volume: str
+    dimensions: str
+    image: str | None
+    image_2: str | None
+    is_available: bool
+    active_offers: list[dict[str, Any]]
+    has_special_promotion: bool
+    special_promotion_name: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class CategoryLeaf(msgspec.Struct):
+    id: int
+    name: str
+    product_count: int
+
+
+class CategoryTree(msgspec.Struct):
+    """`product_count` counts the available products of the node and of everything below it."""
+
+    id: int
+    name: str
+    product_count: int
+    children: list[CategoryLeaf]
+
+
+class ProductFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of products is narrowed by; None does not narrow."""
+
+    category_name: str | None = None
+    search: str | None = None
+    is_available: bool | None = None
+    stock_filter: str | None = None
+    price_filter: str | None = None
+    on_sale: bool | None = None

@@ -1,0 +1,50 @@
+"""Query parameters as django-filter reads them: of a repeated name the last counts, an empty one is absent."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from app.errors import Invalid
+from app.http.fields import INT8_MAX, NUL
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+MAX_TEXT = 200
+_TRUE, _FALSE = frozenset({"true", "True", "1"}), frozenset({"false", "False", "0"})
+
+
+def text_of(request: Connection, name: str) -> str | None:
+    """Trimmed text. Raises Invalid for what the database cannot hold; what is too long to match anything is cut."""
+    values = request.query_params.getall(name, [])
+    text = str(values[-1]).strip() if values else ""
+    if "\x00" in text:
+        raise Invalid.field(name, NUL)
+    return text[:MAX_TEXT] or None
+
+
+def flag_of(request: Connection, name: str) -> bool | None:
+    """true, True, 1, false, False or 0. Raises Invalid for anything else."""
+    text = text_of(request, name)
+    if text is not None and text not in _TRUE | _FALSE:
+        raise Invalid.field(name, "Must be a valid boolean.")
+    return None if text is None else text in _TRUE
+
+
+def choice_of(request: Connection, name: str, choices: Sequence[str]) -> str | None:
+    """One of the choices. Raises Invalid for anything else."""
+    text = text_of(request, name)
+    if text is not None and text not in choices:
+        message = f"Select a valid choice. {text[:100]} is not one of the available choices."
+        raise Invalid.field(name, message)
+    return text
+
+
+def id_of(request: Connection, name: str) -> int | None:
+    """A row's id. Raises Invalid for what is no number; a number that no id can be matches nothing."""
+    text = text_of(request, name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]+", text, re.ASCII):
+        raise Invalid.field(name, "Enter a number.")
+    return min(int(text), INT8_MAX)
