@@ -47,9 +47,6 @@ def _install(uv: str) -> None:
     python = ("--python", str(VENV_PYTHON))
     # The sync removes what the lock does not name, the project itself included, so the project comes after.
     _run_uv(uv, "pip", "sync", *python, "--require-hashes", "--compile-bytecode", str(LOCK))
-    if not (ROOT / "README.md").exists():  # TEMPORARY: the build needs the file; goes when it is there.
-        next((VENV / "lib").glob("python3*/site-packages")).joinpath("relampago.pth").write_text(str(ROOT / "src"))
-        return
     _run_uv(uv, "pip", "install", *python, "--no-deps", "--no-build-isolation", "--editable", ".")
 
 
