@@ -65,7 +65,7 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         if exchange.head:
-            scope["method"] = "GET"
+            scope = {**scope, "method": "GET"}  # the server's own scope stays: it has to know that no body follows
         try:
             if has_odd_number(scope["path"]):
                 await exchange.answer(404, _MISSING)

@@ -116,4 +116,6 @@ def _link(request: ASGIConnection[Any, Any, Any, Any], number: int) -> str:
         pairs.append(("page", str(number)))
     query = urlencode(sorted(pairs, key=lambda pair: pair[0]))
     url = request.url
-    return f"{url.scheme}://{url.netloc}{url.path}" + (f"?{query}" if query else "")
+    # Litestar takes the final slash off its own path; a link keeps the path that the client wrote.
+    path = request.scope.get("raw_path", b"").decode("latin-1") or url.path
+    return f"{url.scheme}://{url.netloc}{path}" + (f"?{query}" if query else "")

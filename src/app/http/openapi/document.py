@@ -25,7 +25,7 @@ from app.http.openapi.schemas import Schema, Schemas, is_input, is_required, tak
 from app.http.pagination import Page
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 # Not of the query: what Litestar hands to a handler by these names.
 RESERVED = frozenset({"request", "data", "state", "headers", "cookies", "query", "body", "socket", "scope"})
 PLURAL = re.compile(r"[^u]s$")
@@ -195,9 +195,8 @@ def _parameters(operation: Operation, schemas: Schemas) -> list[Schema]:
 
 def _request_body(operation: Operation, schemas: Schemas) -> Schema:
     body, partial = operation.body, operation.method == "PATCH"
-    files = is_input(body) and takes_files(body)
     schema = schemas.patched(body) if partial and is_input(body) else schemas.of(body)
-    kinds = FORMS[1:] if files else ("application/json", *FORMS)
+    kinds = (JSON, MULTIPART) if is_input(body) and takes_files(body) else (JSON, URLENCODED, MULTIPART)
     required = not partial and is_input(body) and is_required(body)
     return {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}
 
@@ -206,7 +205,7 @@ def _responses(operation: Operation, schemas: Schemas) -> Schema:
     handler, status = operation.handler, operation.handler.status_code
     answer: Schema = {"description": "The answer." if status != 204 else "Done; no body."}
     if status != 204:
-        media = getattr(handler.media_type, "value", handler.media_type) or "application/json"
+        media = getattr(handler.media_type, "value", handler.media_type) or JSON
         found = [schemas.of(each) for each in operation.answers]
         answer["content"] = {str(media): {"schema": found[0] if len(found) == 1 else {"anyOf": found}}}
     return {str(status): answer} | error_statuses(handler, operation.method, has_parameters=bool(operation.parameters))

@@ -16,13 +16,13 @@ from app.http.openapi.document import document_of
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # What the pages may load, by the name in their address.
 FILES: dict[str, tuple[str, str]] = {
-    "docs.css": ("docs.css", "text/css; charset=utf-8"),
-    "docs.js": ("docs.js", "text/javascript; charset=utf-8"),
-    "redoc.js": ("redoc.js", "text/javascript; charset=utf-8"),
+    "docs.css": ("docs.css", "text/css"),
+    "docs.js": ("docs.js", "text/javascript"),
+    "redoc.js": ("redoc.js", "text/javascript"),
     "relampago.svg": ("relampago.svg", "image/svg+xml"),
-    "swagger-ui.css": ("swagger-ui/swagger-ui.css", "text/css; charset=utf-8"),
-    "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
-    "redoc.standalone.js": ("redoc/redoc.standalone.js", "text/javascript; charset=utf-8"),
+    "swagger-ui.css": ("swagger-ui/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", "text/javascript"),
+    "redoc.standalone.js": ("redoc/redoc.standalone.js", "text/javascript"),
 }
 # Nothing from elsewhere and no inline script. Redoc writes its styles into an empty <style> (the hash of nothing) and
 # searches in a worker that it makes itself; both draw icons from data.
@@ -55,7 +55,7 @@ class DocsController(Controller):
         """This document: JSON, or YAML with `?format=yaml` or by the Accept header."""
         media = _media(request)
         content: Any = rendered(request.app, as_yaml=media not in JSON_TYPES.values())
-        return Response(content, media_type=f"{media}; charset=utf-8", headers={"Vary": "Accept"})
+        return Response(content, media_type=media, headers={"Vary": "Accept"})
 
     @get("/docs", guards=[door], operation_id="flash_docs", media_type="text/html")
     async def swagger(self) -> Response[str]:
@@ -80,7 +80,7 @@ DOCS_HANDLERS = (DocsController,)
 
 def _page(name: str) -> Response[str]:
     headers = {"Content-Security-Policy": PAGE_POLICY}
-    return Response(read_asset(name).decode(), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(read_asset(name).decode(), media_type="text/html", headers=headers)
 
 
 @cache

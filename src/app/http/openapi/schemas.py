@@ -1,5 +1,6 @@
 """JSON Schema of everything that goes over the wire: msgspec describes its own types, this adds what only we know."""
 
+import datetime as dt
 import inspect
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from app.http.body import Input, plan_of
 Schema = dict[str, Any]
 REFERENCE = "#/components/schemas/{name}"
 PATCHED = "Patched"
+FORMATS = {dt.datetime: "date-time", dt.time: "time"}
 
 
 class Schemas:
@@ -19,17 +21,16 @@ class Schemas:
 
     def __init__(self, annotations: Iterable[Any]) -> None:
         wanted = list({repr(each): each for each in annotations}.values())
-        inputs = [each for each in wanted if is_input(each)]
-        parsed = sorted({kind for model in inputs for kind in parsed_kinds(model)}, key=lambda kind: kind.__qualname__)
-        every = [*wanted, *(kind for kind in parsed if issubclass(kind, msgspec.Struct))]
+        parsed = {kind for model in wanted if is_input(model) for kind in parsed_kinds(model)}
+        structs = {kind for kind in _structs(wanted) | parsed if issubclass(kind, msgspec.Struct)}
+        every = [*wanted, *sorted(structs, key=repr)]
         found, components = msgspec.json.schema_components(every, schema_hook=_of_class, ref_template=REFERENCE)
         self._known = dict(zip(map(repr, every), found, strict=True))
         self.components: dict[str, Schema] = msgspec.to_builtins(components)
-        for kind in parsed:
-            if issubclass(kind, msgspec.Struct):
-                self.components[self._name(kind)] = _of_class(kind)
-        for component in self.components.values():
-            _drop_defaults_of_objects(component)
+        for kind in structs - parsed:
+            _complete(self.components[self._name(kind)], kind)
+        for kind in structs & parsed:
+            self.components[self._name(kind)] = _of_class(kind)
 
     def of(self, annotation: Any) -> Schema:
         """The schema of one of the types."""
@@ -73,7 +74,7 @@ def parsed_kinds(model: type[Input]) -> set[Any]:
 
 
 def takes_files(model: type[Input]) -> bool:
-    """Whether a body holds a file, which JSON cannot."""
+    """Whether a body may hold a file."""
     return any(getattr(kind, "openapi", {}).get("format") == "binary" for kind in parsed_kinds(model))
 
 
@@ -92,8 +93,33 @@ def _of_class(kind: type[Any]) -> Schema:
     return dict(own) or {"description": inspect.cleandoc(kind.__doc__ or kind.__name__)}
 
 
-def _drop_defaults_of_objects(component: Schema) -> None:
-    """A default that is an object of ours stands for "nothing given", and is no value that a client could send."""
-    for schema in component.get("properties", {}).values():
-        if "$ref" in schema and "default" in schema:
-            del schema["default"]
+def _structs(annotations: Iterable[Any]) -> set[Any]:
+    """The Structs among the types and everything in them, but for generic ones."""
+    found: set[Any] = set()
+    ahead = list(annotations)
+    while ahead:
+        for kind in _leaves(ahead.pop()):
+            if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in found:
+                found.add(kind)
+                ahead += typing.get_type_hints(kind).values()
+    return found
+
+
+def _complete(component: Schema, struct: type[Any]) -> None:
+    """Adds what msgspec leaves out (times without a fixed zone) and takes away what no client could send."""
+    for name, annotation in typing.get_type_hints(struct).items():
+        schema = component.get("properties", {}).get(name)
+        if schema is None:
+            continue
+        # A default that is an object of ours stands for "nothing given".
+        if "$ref" in schema:
+            schema.pop("default", None)
+        for kind in _leaves(annotation):
+            if kind in FORMATS:
+                _set_format(schema, FORMATS[kind])
+
+
+def _set_format(schema: Schema, name: str) -> None:
+    for each in [schema, *schema.get("anyOf", []), schema.get("items", {})]:
+        if each.get("type") == "string":
+            each.setdefault("format", name)
