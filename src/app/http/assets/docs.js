@@ -3,7 +3,6 @@ window.ui = SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
-  docExpansion: "none",
   filter: true,
   layout: "BaseLayout",
   presets: [SwaggerUIBundle.presets.apis],

@@ -157,7 +157,7 @@ def _operation(operation: Operation, schemas: Schemas, *, basic: bool) -> Schema
     entry: Schema = {
         "operationId": name,
         "tags": list(handler.resolve_tags() or [operation.path.strip("/").removeprefix("api/").split("/")[0]]),
-        "summary": handler.summary or name.replace("_", " ").capitalize(),
+        "summary": handler.summary or name.removeprefix("flash_").replace("_", " ").capitalize(),
         "security": _security(handler, basic=basic),
     }
     if text:

@@ -24,11 +24,12 @@ FILES: dict[str, tuple[str, str]] = {
     "swagger-ui-bundle.js": ("swagger-ui/swagger-ui-bundle.js", "text/javascript"),
     "redoc.standalone.js": ("redoc/redoc.standalone.js", "text/javascript"),
 }
-# Nothing from elsewhere and no inline script. Redoc writes its styles into an empty <style> (the hash of nothing) and
-# searches in a worker that it makes itself; both draw icons from data.
+# Nothing from elsewhere and no inline script. Redoc writes its styles into an empty <style> (the first hash is that of
+# nothing; the second is of a scroll bar's) and searches in a worker that it makes itself; both draw icons from data.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; worker-src blob:; "
+    "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' "
+    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='; worker-src blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 JSON_TYPES = {

@@ -4,6 +4,7 @@ import datetime as dt
 import inspect
 import typing
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, get_args
 
 import msgspec
@@ -13,7 +14,12 @@ from app.http.body import Input, plan_of
 Schema = dict[str, Any]
 REFERENCE = "#/components/schemas/{name}"
 PATCHED = "Patched"
-FORMATS = {dt.datetime: "date-time", dt.time: "time"}
+# What msgspec leaves out: the formats of times without a fixed zone, and how money looks.
+DETAILS: Mapping[Any, Schema] = {
+    dt.datetime: {"format": "date-time"},
+    dt.time: {"format": "time"},
+    Decimal: {"examples": ["1500.00"]},
+}
 
 
 class Schemas:
@@ -106,7 +112,7 @@ def _structs(annotations: Iterable[Any]) -> set[Any]:
 
 
 def _complete(component: Schema, struct: type[Any]) -> None:
-    """Adds what msgspec leaves out (times without a fixed zone) and takes away what no client could send."""
+    """Adds what msgspec leaves out, and takes away what no client could send."""
     for name, annotation in typing.get_type_hints(struct).items():
         schema = component.get("properties", {}).get(name)
         if schema is None:
@@ -115,11 +121,6 @@ def _complete(component: Schema, struct: type[Any]) -> None:
         if "$ref" in schema:
             schema.pop("default", None)
         for kind in _leaves(annotation):
-            if kind in FORMATS:
-                _set_format(schema, FORMATS[kind])
-
-
-def _set_format(schema: Schema, name: str) -> None:
-    for each in [schema, *schema.get("anyOf", []), schema.get("items", {})]:
-        if each.get("type") == "string":
-            each.setdefault("format", name)
+            for each in [schema, *schema.get("anyOf", []), schema.get("items") or {}]:
+                if each.get("type") == "string":
+                    each.update(DETAILS.get(kind, {}))
