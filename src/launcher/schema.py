@@ -7,7 +7,7 @@ from pathlib import Path
 
 from launcher.console import Failure, child_environment, say
 from launcher.database import Database
-from launcher.project import ROOT, VENV_PYTHON
+from launcher.project import ROOT, VAR, VENV_PYTHON
 
 REVISION = "SELECT string_agg(version_num, ',' ORDER BY version_num) FROM alembic_version"
 
@@ -28,7 +28,7 @@ def migrate(database: Database, environment: Mapping[str, str]) -> None:
 
 def migrate_if_needed(database: Database, environment: Mapping[str, str]) -> None:
     """The upgrade takes a second or two to find out that there is nothing to do; this takes milliseconds."""
-    if not _noted(database, "migrated", _schema_mark(database)):
+    if database.cluster is None or not _noted(database, "migrated", _schema_mark(database)):
         migrate(database, environment)
 
 
@@ -41,26 +41,27 @@ def load_demo_once(database: Database, environment: Mapping[str, str]) -> None:
 
 
 def _schema_mark(database: Database) -> str:
-    """What the migrations say and where the database stands; for another's database the upgrade looks itself."""
-    if database.cluster is None:
-        return ""
+    """What the migrations say and where our own database stands."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "alembic").rglob("*")):
         if path.suffix in {".py", ".sql"}:
             digest.update(path.name.encode() + path.read_bytes())
-    return f"{digest.hexdigest()} {database.cluster.query(REVISION)}"
+    return f"{digest.hexdigest()} {database.cluster.query(REVISION) if database.cluster else ''}"
 
 
 def _note(database: Database, name: str, text: str) -> None:
-    if path := _note_path(database, name):
-        path.write_text(text, encoding="utf-8")
+    path = _note_path(database, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def _noted(database: Database, name: str, text: str) -> bool:
     path = _note_path(database, name)
-    return path is not None and path.is_file() and path.read_text(encoding="utf-8") == text
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
-def _note_path(database: Database, name: str) -> Path | None:
-    """Beside the data, so that it goes when the data goes."""
-    return database.cluster.home / name if database.cluster else None
+def _note_path(database: Database, name: str) -> Path:
+    """Beside our own data, so that it goes when the data goes; another's database is known by its address."""
+    if database.cluster:
+        return database.cluster.home / name
+    return VAR / "databases" / hashlib.sha256(database.url.encode()).hexdigest()[:16] / name
