@@ -174,6 +174,45 @@ async def test_a_login_that_is_no_json_keeps_the_frameworks_form(client: httpx.A
     assert answer.json()["detail"].startswith("JSON parse error - ")
 
 
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+HOSTILE: dict[str, tuple[str, bytes]] = {
+    "NUL": (JSON, b'{"username": "a\\u0000", "password": "x"}'),
+    "NUL in the password": (JSON, b'{"username": "a", "password": "\\u0000"}'),
+    "lone surrogate": (JSON, b'{"username": "\\ud800", "password": "\\udfff"}'),
+    "no UTF-8": (JSON, b'{"username": "\xff", "password": "x"}'),
+    "overlong UTF-8": (JSON, b'{"username": "\xc0\xaf", "password": "x"}'),
+    "1 MB of name": (JSON, b'{"username": "' + b"x" * 1_000_000 + b'", "password": "x"}'),
+    "1 MB of password": (JSON, b'{"username": "x", "password": "' + b"x" * 1_000_000 + b'"}'),
+    "deep": (JSON, b"[" * 200_000),
+    "deep inside": (JSON, b'{"username": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b', "password": "x"}'),
+    "UTF-16": (JSON, '{"username": "a", "password": "x"}'.encode("utf-16")),
+    "BOM": (JSON, b'\xef\xbb\xbf{"username": "a", "password": "x"}'),
+    "trailing data": (JSON, b'{"username": "a", "password": "x"} {}'),
+    "a number": (JSON, b"5"),
+    "empty": (JSON, b""),
+    "form with NUL": (FORM, b"username=a%00&password=x"),
+    "form without UTF-8": (FORM, b"username=%ff&password=x"),
+    "many fields": (FORM, b"&".join(b"f%d=x" % number for number in range(1000))),
+    "multipart without a boundary": ("multipart/form-data", b"--x"),
+    "another type": ("application/msgpack", b"\x80"),
+    "SQL": (JSON, b'{"username": "x\' OR 1=1 --", "password": "x"}'),
+}
+
+
+@pytest.mark.parametrize("path", [LOGIN, OBTAIN, "/api/auth/token/refresh/"])
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_hostile_bodies_are_refused(
+    client: httpx.AsyncClient, db: AsyncSession, path: str, hostile: tuple[str, bytes]
+) -> None:
+    await make_user(db, username="a")
+    media, body = hostile
+    answer = await client.post(path, content=body, headers={"Content-Type": media})
+    assert answer.status_code in {400, 401, 413, 415}
+    assert isinstance(answer.json(), dict)
+    assert await stored_tokens(db) == 0
+
+
 @pytest.mark.parametrize("header", ["Bearer abc", "Bearer", "Basic !!!", "Basic YW5hOnk="])
 @pytest.mark.parametrize("path", [LOGIN, OBTAIN])
 async def test_the_doors_do_not_look_at_a_header(

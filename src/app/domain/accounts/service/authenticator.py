@@ -65,7 +65,8 @@ class Authenticator:
             raise AccessTokenRefused(str(error)) from error
 
     async def _bearer(self, connection: Connection, token: Token) -> Account:
-        row = (await request_session(connection).execute(queries.by_id(token.user_id))).one_or_none()
+        found = await request_session(connection).execute(queries.BY_ID, {"user_id": token.user_id})
+        row = found.one_or_none()
         if row is None:
             raise UserNotFound
         account = Account(*row)

@@ -22,16 +22,16 @@ class CredentialService:
 
     async def by_login(self, name: str, password: str) -> Account | None:
         """The account of a user name or e-mail if the password is right, whatever the account's state."""
-        return await self._checked(queries.by_login(name), password)
+        return await self._checked(queries.BY_LOGIN, name, password)
 
     async def by_username(self, username: str, password: str) -> Account | None:
-        return await self._checked(queries.by_username(username), password)
+        return await self._checked(queries.BY_USERNAME, username, password)
 
     async def by_username_each_time(self, username: str, password: str) -> Account | None:
         """As `by_username`, for a client that sends its password each time: a right one is hashed once a minute."""
         if "\0" in username:
             return None
-        account = await self._read(queries.by_username(username))
+        account = await self._read(queries.BY_USERNAME, name=username)
         if account is not None and self.passwords.remembers(password, account.password_hash):
             return account
         fresh = await self._verified(account, password)
@@ -39,17 +39,17 @@ class CredentialService:
             self.passwords.remember(password, fresh.password_hash)
         return fresh
 
-    async def _checked(self, statement: Select[Any], password: str) -> Account | None:
-        return await self._verified(await self._read(statement), password)
+    async def _checked(self, statement: Select[Any], name: str, password: str) -> Account | None:
+        return await self._verified(await self._read(statement, name=name), password)
 
     async def _verified(self, account: Account | None, password: str) -> Account | None:
         await self.session.close()
         right = await self.passwords.matches(password, account.password_hash if account else None)
         if account is None or not right:
             return None
-        fresh = await self._read(queries.by_id(account.id))
+        fresh = await self._read(queries.BY_ID, user_id=account.id)
         return fresh if fresh is not None and fresh.password_hash == account.password_hash else None
 
-    async def _read(self, statement: Select[Any]) -> Account | None:
-        row = (await self.session.execute(statement)).one_or_none()
+    async def _read(self, statement: Select[Any], **parameters: Any) -> Account | None:
+        row = (await self.session.execute(statement, parameters)).one_or_none()
         return Account(*row) if row is not None else None

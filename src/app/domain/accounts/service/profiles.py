@@ -32,7 +32,7 @@ class ProfileService:
 
     async def read(self) -> OwnProfile:
         """Raises NotFound for a user that is gone."""
-        row = (await self.session.execute(queries.own_profile(self.user_id))).one_or_none()
+        row = (await self.session.execute(queries.OWN_PROFILE, {"user_id": self.user_id})).one_or_none()
         if row is None:
             raise NotFound
         *columns, place = row
