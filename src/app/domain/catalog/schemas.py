@@ -155,9 +155,12 @@ class ProductInput(Input):
 
     @classmethod
     def accept(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The category may also be called `category_id`."""
-        if "category" in raw or "category_id" not in raw:
-            return raw
-        if isinstance(raw, Form):
-            return Form([("category" if name == "category_id" else name, value) for name, value in raw.pairs])
-        return {**raw, "category": raw["category_id"]}
+        """The category may also be called `category_id`; a file field that a browser sends without a file is absent."""
+        alias = {"category_id": "category"} if "category" not in raw else {}
+        if not isinstance(raw, Form):
+            return {alias.get(name, name): value for name, value in raw.items()}
+        return Form([(alias.get(name, name), value) for name, value in raw.pairs if not _is_no_file(value)])
+
+
+def _is_no_file(value: Any) -> bool:
+    return isinstance(value, FormFile) and not value.filename and not value.content
