@@ -10,7 +10,10 @@ from app.domain.accounts.models import Profile, User
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A user's row as the doors need it; read in one statement and never kept beyond the request."""
+    """A user's row as the doors need it; read in one statement and never kept beyond the request.
+
+    `version` is what the user's tokens must bear.
+    """
 
     id: int
     username: str
@@ -23,10 +26,10 @@ class Account(msgspec.Struct, frozen=True):
     email_verified: bool
     blocked_at: dt.datetime | None
     password_hash: str
-    token_version: int
+    version: int
 
 
-_COLUMNS = tuple(getattr(User, name) for name in Account.__struct_fields__)
+_COLUMNS = (*(getattr(User, name) for name in Account.__struct_fields__[:-1]), User.token_version)
 
 # Built once: the first runs with nearly every request.
 BY_ID: Select[Any] = select(*_COLUMNS).where(User.id == bindparam("user_id"))

@@ -49,7 +49,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    token_type: str
+    kind: str = msgspec.field(name="token_type")
     exp: Seconds
     jti: Annotated[str, Meta(min_length=1, max_length=255)]
     user_id: str | int
@@ -97,7 +97,7 @@ def read(secrets: Sequence[str], text: str, kind: Kind, *, now: int) -> Token:
         raise BadToken(EXPIRED)
     if max(claims.iat or 0, claims.nbf or 0) > now + SKEW_SECONDS:
         raise BadToken(INVALID)
-    if claims.token_type != kind:
+    if claims.kind != kind:
         raise BadToken(WRONG_TYPE)
     return Token(kind, _user_id(claims.user_id), claims.ver, claims.jti, claims.exp)
 

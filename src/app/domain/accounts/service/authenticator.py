@@ -50,7 +50,7 @@ class Authenticator:
             case Basic() as sent:
                 account = await self._basic(connection, sent)
                 await request_session(connection).close()
-                return Claim(account.id, account.token_version)
+                return Claim(account.id, account.version)
             case _:
                 return None
 
@@ -72,7 +72,7 @@ class Authenticator:
         account = Account(*row)
         if not account.is_active:
             raise UserInactive
-        if account.token_version != token.version:
+        if account.version != token.version:
             raise AccessTokenRefused(tokens.INVALID)
         return account
 

@@ -1,5 +1,6 @@
 """A name and a password, checked in one place for all three doors: login, token, Basic."""
 
+from hmac import compare_digest
 from typing import Any
 
 from sqlalchemy import Select
@@ -48,7 +49,9 @@ class CredentialService:
         if account is None or not right:
             return None
         fresh = await self._read(queries.BY_ID, user_id=account.id)
-        return fresh if fresh is not None and fresh.password_hash == account.password_hash else None
+        if fresh is None or not compare_digest(fresh.password_hash.encode(), account.password_hash.encode()):
+            return None
+        return fresh
 
     async def _read(self, statement: Select[Any], **parameters: Any) -> Account | None:
         row = (await self.session.execute(statement, parameters)).one_or_none()

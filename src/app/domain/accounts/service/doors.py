@@ -44,7 +44,7 @@ class DoorService:
         if account is None:
             raise WrongLogin
         check_may_enter(account)
-        pair = await self.pairs.give(account.id, account.token_version)
+        pair = await self.pairs.give(account.id, account.version)
         return Login(account, pair, await self.link_cart(account.id, anonymous_cart_id))
 
     async def obtain(self, username: str, password: str) -> TokenPair:
@@ -52,7 +52,7 @@ class DoorService:
         account = await self.credentials.by_username(username, password)
         if account is None or not account.is_active:
             raise NoAccountForCredentials
-        return await self.pairs.give(account.id, account.token_version)
+        return await self.pairs.give(account.id, account.version)
 
     async def link_cart(self, user_id: int, anonymous_id: UUID | None) -> int | None:
         if anonymous_id is None or self.linker is None:

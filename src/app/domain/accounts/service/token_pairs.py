@@ -49,7 +49,7 @@ class TokenPairService:
         # sees what the first one did.
         user = (
             await self.session.execute(
-                select(User.is_active, User.token_version)
+                select(User.is_active, User.token_version.label("version"))
                 .where(User.id == token.user_id)
                 .with_for_update(key_share=True)
             )
@@ -62,7 +62,7 @@ class TokenPairService:
             return await self._refuse(jti, token.user_id)
         if not user.is_active:
             raise NoAccountForToken
-        if user.token_version != token.version:
+        if user.version != token.version:
             raise RefreshTokenRefused
         return await self._pair(token.user_id, token.version, jti=uuid4(), family=family, parent=jti)
 
