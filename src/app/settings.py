@@ -16,9 +16,9 @@ import msgspec
 DEVELOPMENT = "development"
 PRODUCTION = "production"
 MIN_SECRET_BYTES = 32
-# Values that appear in examples or in older deployments; production refuses them.
-KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure"})
 DEMO_CRON_KEY = "demo-cron-key"
+# Values that appear in examples or in older deployments; production refuses them.
+KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 DEVELOPMENT_RATE_FACTOR = 100
 RATES = {
     "anon": "100/hour",
@@ -122,7 +122,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
 
 def _keys(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
     cron_key = values.get("CRONJOB_AUTH_KEY", "" if production else DEMO_CRON_KEY)
-    if production and cron_key == DEMO_CRON_KEY:
+    if production and cron_key.lower() in KNOWN_SECRETS:
         raise SettingsError("CRONJOB_AUTH_KEY is an example's value; production needs one of its own")
     previous = "SECRET_KEY_PREVIOUS"
     return {
