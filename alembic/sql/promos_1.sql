@@ -27,6 +27,13 @@ RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
+-- Whether a buyer is near enough. A point computed to lie at exactly the radius is off by less than a millimetre, and
+-- "at most" includes it.
+CREATE FUNCTION promo_near(p_buyer geography, p_store geography, p_radius integer)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT ST_DWithin(p_buyer, p_store, p_radius + 0.001)
+$$;
+
 -- Units of a promotion that a buyer has bought and not given back.
 CREATE FUNCTION promo_bought(p_promo bigint, p_user bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
@@ -72,12 +79,16 @@ DECLARE
     granted boolean[];
     members integer[];
     pool bigint;
+    given integer;
     i integer;
     at timestamptz := clock_timestamp();
 BEGIN
-    -- Holds that are over make room: all of the pools' for a patient call, else the buyers' own.
+    -- Holds that are over make room: all of the pools' for a patient call, else the buyers' own. A buyer's may lie in a
+    -- pool that the promotion had before it was edited, so that more pools may be given to than are claimed from.
     IF p_patient THEN
-        over := stock_lock_due(stock_family(pools));
+        over := stock_lock_due(stock_family(pools || ARRAY(
+            SELECT r.pool_id FROM reservation r
+             WHERE (r.promo_id, r.user_id) IN (SELECT * FROM unnest(p_promos, p_users)))));
     ELSE
         SELECT array_agg(d.id) INTO over FROM (
             SELECT r.id FROM reservation r
@@ -108,7 +119,7 @@ BEGIN
                    WHEN p.id IS NULL THEN 'no_promo'
                    WHEN h.expires_at > at THEN 'live'
                    WHEN promo_status(p.starts_at, p.ends_at, p.cancelled_at, at) <> 'active' OR o.gone THEN 'not_active'
-                   WHEN NOT COALESCE(ST_DWithin(pr.location, o.geom, p.radius_m), false)
+                   WHEN NOT COALESCE(promo_near(pr.location, o.geom, p.radius_m), false)
                         OR NOT COALESCE(buyer_in_segments(p.segments, pr.segments_override, pr.first_paid_at,
                                                           pr.third_last_paid_at, at), false) THEN 'not_eligible'
                    WHEN c.quantity > p.per_user_limit - b.units THEN 'limit'
@@ -152,10 +163,10 @@ BEGIN
 
     -- The slots, pool by pool. A patient call locks all it may touch first, in one order.
     IF p_patient THEN
-        PERFORM stock_lock(stock_family(pools));
+        PERFORM stock_lock(stock_family(pools || over_pools));
     END IF;
-    FOREACH pool IN ARRAY COALESCE(CASE WHEN p_patient THEN stock_family(pools) ELSE pools END, '{}') LOOP
-        PERFORM stock_put(pool, o.units) FROM unnest(over_pools, over_units) AS o (pool_id, units) WHERE o.pool_id = pool;
+    FOR pool, given IN SELECT o.pool_id, o.units FROM unnest(over_pools, over_units) AS o (pool_id, units) ORDER BY 1 LOOP
+        PERFORM stock_put(pool, given);
     END LOOP;
     FOREACH pool IN ARRAY COALESCE(pools, '{}') LOOP
         IF p_patient THEN

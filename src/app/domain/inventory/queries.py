@@ -21,6 +21,9 @@ HOME = text("""
       FROM stock_pool WHERE id = :pool
 """)
 
+# A pool may close, and be settled, between the choice of it and the units' arrival: then it is looked at again.
+UNSETTLE = text("UPDATE stock_pool SET settled_at = NULL WHERE id = :pool AND settled_at IS NOT NULL")
+
 CLOSED_PARENTS = text("""
     SELECT parent_id FROM stock_pool
      WHERE settled_at IS NULL AND closes_at < clock_timestamp()

@@ -94,6 +94,7 @@ class StockService:
         """
         home: int = (await self.session.execute(queries.HOME, {"pool": pool_id})).scalar_one()
         await self.session.execute(queries.PUT, {"pool": home, "units": units})
+        await self.session.execute(queries.UNSETTLE, {"pool": home})
         await self._enter(home, units, "return", cause)
         return home
 

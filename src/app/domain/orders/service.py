@@ -1,14 +1,15 @@
 """Orders as other domains make them. The order's own operations come with the order API."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderEvent, OrderItem
-from app.domain.orders.states import PaymentMethod, first_status
+from app.domain.orders.states import PaymentMethod, Status, first_status
 
 RECIPIENT_LENGTH = 100
 
@@ -25,6 +26,10 @@ class HeldLine(msgspec.Struct, frozen=True):
     quantity: int
     unit_price: Decimal
 
+    @property
+    def total(self) -> Decimal:
+        return self.unit_price * self.quantity
+
 
 class OrderService:
     """Writes orders in the caller's transaction."""
@@ -37,22 +42,9 @@ class OrderService:
         return int((await self.session.execute(queries.NEXT_ID)).scalar_one())
 
     async def place_held(self, order_id: int, line: HeldLine, method: PaymentMethod) -> None:
-        """An order of a promotion: picked up at its store, one line at the held price."""
-        total = line.unit_price * line.quantity
-        status = first_status(method)
-        order = {
-            "id": order_id,
-            "user_id": line.user_id,
-            "store_id": line.store_id,
-            "recipient_name": line.recipient_name[:RECIPIENT_LENGTH],
-            "customer_email": line.email,
-            "delivery_type": "pickup",
-            "payment_method": method,
-            "status": status,
-            "subtotal": total,
-            "total": total,
-        }
-        await self.session.execute(insert(Order).values(**order))
+        """An order of a promotion: picked up at its store, one line at the held price; a free one is paid at once."""
+        status = first_status(method, line.total)
+        await self.session.execute(insert(Order).values(**_held_order(order_id, line, method, status)))
         item = {
             "order_id": order_id,
             "product_id": line.product_id,
@@ -63,6 +55,8 @@ class OrderService:
         await self.session.execute(insert(OrderItem).values(**item))
         event = {"order_id": order_id, "status": status, "by_id": line.user_id, "cause": "flash_promotion"}
         await self.session.execute(insert(OrderEvent).values(**event))
+        if status == "paid":
+            await self.mark_buyer(line.user_id)
 
     async def mark_buyer(self, user_id: int) -> None:
         """Write on the profile when its owner first paid and when for the third time from the end.
@@ -71,3 +65,20 @@ class OrderService:
         becomes paid or stops being so.
         """
         await self.session.execute(queries.MARK_BUYER, {"user": user_id})
+
+
+def _held_order(order_id: int, line: HeldLine, method: PaymentMethod, status: Status) -> dict[str, Any]:
+    """The columns of a promotion's order."""
+    return {
+        "id": order_id,
+        "user_id": line.user_id,
+        "store_id": line.store_id,
+        "recipient_name": line.recipient_name[:RECIPIENT_LENGTH],
+        "customer_email": line.email,
+        "delivery_type": "pickup",
+        "payment_method": method,
+        "status": status,
+        "subtotal": line.total,
+        "total": line.total,
+        "paid_at": func.clock_timestamp() if status == "paid" else None,
+    }

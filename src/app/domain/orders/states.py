@@ -1,5 +1,6 @@
 """The states of an order and the moves between them, as section 6 of the shop's contract has them."""
 
+from decimal import Decimal
 from typing import Literal, get_args
 
 Status = Literal["pending", "payment_pending", "paid", "shipped", "cancelled", "archived", "abandoned"]
@@ -24,6 +25,8 @@ def may_move(old: Status, new: Status) -> bool:
     return new in TRANSITIONS[old]
 
 
-def first_status(method: PaymentMethod) -> Status:
-    """What a promotion's order begins as: cash waits at the counter, online waits for the payment."""
+def first_status(method: PaymentMethod, total: Decimal) -> Status:
+    """What a promotion's order begins as: cash waits at the counter, online for the payment; nothing to pay is paid."""
+    if not total:
+        return "paid"
     return "pending" if method == "cash" else "payment_pending"

@@ -42,7 +42,8 @@ def refusal(verdict: str, units_left: int) -> AppError:
         case "no_promo":
             return NotFound(UNKNOWN_PROMO)
         case "not_active":
-            return Conflict("The promotion is not active.", code="promo_not_active", **left)
+            # Whatever lies in stock, nobody could hold it.
+            return Conflict("The promotion is not active.", code="promo_not_active", units_left=0)
         case "not_eligible":
             return Forbidden("This promotion is not offered to you.", code="not_eligible")
         case "limit":

@@ -5,9 +5,10 @@ from typing import Any
 from litestar import Controller, Request, get, patch, post
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.transaction import request_session
 from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
 from app.domain.promos.service.promotions import PromoService
-from app.http.guards import BASIC_FIRST, signed_in
+from app.http.guards import BASIC_FIRST, provide_user, signed_in
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 
@@ -16,6 +17,17 @@ LIST = ["/admin/promos", "/api/admin/promos"]
 ONE = ["/admin/promos/{id:int}", "/api/admin/promos/{id:int}"]
 CANCEL = [f"{path}/cancel" for path in ONE]
 RESERVATIONS = [f"{path}/reservations" for path in ONE]
+
+
+# Rights come before the body: who may not write is told so whatever was sent.
+
+
+async def may_promote(request: Request[Any, Any, Any]) -> None:
+    await PromoService(request_session(request)).check_may_promote(provide_user(request))
+
+
+async def may_change(request: Request[Any, Any, Any]) -> None:
+    await PromoService(request_session(request)).check_rights(provide_user(request), request.path_params["id"])
 
 
 class PromoController(Controller):
@@ -29,44 +41,30 @@ class PromoController(Controller):
     async def active(self, session: AsyncSession, user: Principal) -> list[ActivePromo]:
         return await PromoService(session).active(user)
 
-    @post(LIST, guards=[signed_in], operation_id="flash_promos_create")
+    @post(LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_create")
     async def create(self, session: AsyncSession, user: Principal, data: PromoWrite) -> Promo:
         return await PromoService(session).create(user, data)
 
-    @get(LIST, guards=[signed_in], operation_id="flash_promos_list")
+    @get(LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_list")
     async def index(self, request: Request[Any, Any, Any], session: AsyncSession, user: Principal) -> Page[Promo]:
         service = PromoService(session)
-        await service.check_may_list(user)
         return await page_of(
             request, PAGE, count=lambda: service.count(user), rows=lambda limit, skip: service.page(user, limit, skip)
         )
 
-    @get(
-        ["/admin/promos/{id:int}", "/api/admin/promos/{id:int}"],
-        guards=[signed_in],
-        operation_id="flash_promos_retrieve",
-    )
+    @get(ONE, guards=[signed_in], operation_id="flash_promos_retrieve")
     async def one(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002 - the path's name
         return await PromoService(session).one(user, id)
 
-    @patch(ONE, guards=[signed_in], operation_id="flash_promos_update")
+    @patch(ONE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_update")
     async def change(self, session: AsyncSession, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
         return await PromoService(session).change(user, id, data)
 
-    @post(
-        CANCEL,
-        guards=[signed_in],
-        status_code=200,
-        operation_id="flash_promos_cancel",
-    )
+    @post(CANCEL, guards=[signed_in], status_code=200, operation_id="flash_promos_cancel")
     async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
         return await PromoService(session).cancel(user, id)
 
-    @get(
-        RESERVATIONS,
-        guards=[signed_in],
-        operation_id="flash_promos_reservations",
-    )
+    @get(RESERVATIONS, guards=[signed_in], operation_id="flash_promos_reservations")
     async def reservations(
         self,
         request: Request[Any, Any, Any],

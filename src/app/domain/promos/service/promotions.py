@@ -65,7 +65,8 @@ class PromoService:
         offer = await self._offer(user, changes.get("store_product", row.store_product_id))
         merged = msgspec.structs.asdict(row) | changes
         check_window(merged["starts_at"], merged["ends_at"], await self._now())
-        check_price(offer.base_price, merged["promo_price"], merged["discount_percent"])
+        if {"promo_price", "discount_percent", "store_product"} & changes.keys():
+            check_price(offer.base_price, merged["promo_price"], merged["discount_percent"])
         values = _columns(changes)
         if {"max_units", "ends_at", "store_product"} & changes.keys():
             await self._release(row)
@@ -86,10 +87,14 @@ class PromoService:
     async def one(self, user: Principal, promo_id: int) -> Promo:
         return promo_of(await self._row(promo_id, user))
 
-    async def check_may_list(self, user: Principal) -> None:
+    async def check_may_promote(self, user: Principal) -> None:
         """Raises Forbidden for somebody who is not staff and owns no store."""
         if not user.is_admin and not (await self.session.execute(queries.OWNS_A_STORE, {"user": user.id})).scalar_one():
             raise Forbidden
+
+    async def check_rights(self, user: Principal, promo_id: int) -> None:
+        """Raises NotFound, Forbidden."""
+        await self._row(promo_id, user)
 
     async def count(self, user: Principal) -> int:
         return int((await self.session.execute(queries.PROMO_COUNT, _scope(user))).scalar_one())
@@ -137,10 +142,12 @@ class PromoService:
             await self.stock.close_at(row.pool_id, None)
 
     async def _row(self, promo_id: int, user: Principal | None = None, *, lock: bool = False) -> PromoRow:
-        """A promotion that the user may manage. Raises NotFound, Forbidden."""
+        """A promotion that the user may manage. Raises NotFound, Forbidden; who owns no store learns of no id."""
         statement = queries.PROMO_FOR_UPDATE if lock else queries.PROMO
         found = (await self.session.execute(statement, {"id": promo_id})).one_or_none()
         if found is None:
+            if user is not None:
+                await self.check_may_promote(user)
             raise NotFound(UNKNOWN_PROMO)
         if user is not None and not user.is_admin and found.owner_id != user.id:
             raise Forbidden
