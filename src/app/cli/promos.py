@@ -1,0 +1,110 @@
+"""`promos`: flash promotions as staff make and end them."""
+
+import datetime as dt
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.session import run
+from app.domain.promos.schemas import Promo, PromoWrite
+from app.domain.promos.service.promotions import PromoService
+from app.http.body import build
+from app.http.principal import Principal
+from app.settings import Settings
+
+# Whoever reaches the database's password may do what staff may.
+OPERATOR = Principal(id=0, username="command line", email="", is_staff=True, is_superuser=True)
+
+
+@click.group(name="promos", help="Flash promotions.")
+def promos() -> None:
+    """The group that the commands below join."""
+
+
+@promos.command(name="list", help="The newest promotions; their status follows the clock.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_promos(limit: int, *, as_json: bool) -> None:
+    async def read(session: AsyncSession, _settings: Settings) -> list[Promo]:
+        return await PromoService(session).page(OPERATOR, limit, 0)
+
+    _print(run(read), as_json=as_json)
+
+
+@promos.command(name="create", help="Make a promotion; without a price or a discount it sells at the store's price.")
+@click.option("--store-product", required=True, help="The id of what a store sells.")
+@click.option("--starts-at", help="When it begins, such as 2026-11-27T18:00Z; now when not given.")
+@click.option("--ends-at", required=True, help="Its last moment.")
+@click.option("--promo-price", help="The price of a unit.")
+@click.option("--discount-percent", help="Instead of a price, what comes off the store's.")
+@click.option("--max-units", help="Units that leave the store's stock for it; all of the stock when not given.")
+@click.option("--per-user-limit", help="Units that one buyer may have.  [default: 1]")
+@click.option("--segment", "segments", multiple=True, help="Whom it is for, new or frequent; both when not given.")
+@click.option("--radius-m", help="How far from the store a buyer may be, in metres.  [default: 2000]")
+@click.option("--json", "as_json", is_flag=True, help="Print the promotion as JSON.")
+def create(*, as_json: bool, **fields: Any) -> None:
+    """Exit code 0 when the promotion was made, 1 when it was refused, 2 for a wrong call."""
+    raw = {name: value for name, value in fields.items() if value not in (None, ())}
+    raw.setdefault("starts_at", dt.datetime.now(dt.UTC).isoformat())
+    if "segments" in raw:
+        raw["segments"] = list(raw["segments"])
+
+    async def make(session: AsyncSession, _settings: Settings) -> Promo:
+        return await PromoService(session).create(OPERATOR, build(PromoWrite, raw))
+
+    made = run(make)
+    if as_json:
+        click.echo(msgspec.json.encode(made))
+    else:
+        click.echo(f"Promotion {made.id} was created: {made.status}, until {_time(made.ends_at)}.")
+
+
+@promos.command(name="cancel", help="End a promotion: no new hold from now on, live ones run out.")
+@click.argument("promo_id", type=click.IntRange(1, 2**63 - 1))
+@click.option("--json", "as_json", is_flag=True, help="Print the promotion as JSON.")
+def cancel(promo_id: int, *, as_json: bool) -> None:
+    """Exit code 0 when it was cancelled, 1 when there is none or it had ended."""
+
+    async def end(session: AsyncSession, _settings: Settings) -> Promo:
+        return await PromoService(session).cancel(OPERATOR, promo_id)
+
+    ended = run(end)
+    if as_json:
+        click.echo(msgspec.json.encode(ended))
+    else:
+        click.echo(f"Promotion {ended.id} was cancelled.")
+
+
+def _time(instant: dt.datetime) -> str:
+    return instant.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _price(promo: Promo) -> str:
+    if promo.promo_price is not None:
+        return str(promo.promo_price)
+    return "store's" if promo.discount_percent is None else f"-{promo.discount_percent} %"
+
+
+def _print(promotions: list[Promo], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(promotions))
+        return
+    table = Table("id", "store product", "status", "from", "to", "price", "units", "each", "for", "within")
+    for promo in promotions:
+        table.add_row(
+            str(promo.id),
+            str(promo.store_product),
+            promo.status,
+            _time(promo.starts_at),
+            _time(promo.ends_at),
+            _price(promo),
+            "stock" if promo.max_units is None else str(promo.max_units),
+            str(promo.per_user_limit),
+            ", ".join(promo.segments),
+            f"{promo.radius_m} m",
+        )
+    Console().print(table if promotions else "There is no promotion.")
