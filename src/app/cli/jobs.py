@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from app.jobs.schedule import JOBS
 from app.jobs.service import STATES, JobRow, QueueService
 from app.jobs.work import Work
 from app.settings import Settings, load_settings
+
+PIPE_WIDTH = 160
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -100,7 +103,8 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _print(listing: Listing) -> None:
-    console = Console()
+    # A file or a pipe has no width of its own.
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print("  ".join(f"{state} {count}" for state, count in listing.counts.items()))
     table = Table("id", "job", "queue", "state", "attempts", "arguments", "last event")
     for row in listing.jobs:
