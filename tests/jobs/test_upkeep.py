@@ -15,6 +15,7 @@ from app.jobs.schedule import JOBS, SCHEDULE
 from app.jobs.service import MAX_CRASHES, QueueService, Rescue
 from app.jobs.work import Run, RunTaken, Work
 from app.settings import Settings
+from tests.factories import make_user
 
 announce(JOBS)
 NAME = "upkeep:remove_old_jobs"
@@ -196,6 +197,24 @@ def test_the_rescue_has_no_lock_and_comes_every_fifteen_seconds() -> None:
     (entry,) = [entry for entry in SCHEDULE if entry.job is upkeep.rescue_stalled]
     ticks = croniter(entry.cron, 0.0)
     assert [ticks.get_next(float) for _ in range(4)] == [15.0, 30.0, 45.0, 60.0]
+
+
+async def test_tokens_that_are_over_for_a_day_are_forgotten(
+    db: AsyncSession, sessions: Sessions, settings: Settings
+) -> None:
+    user = await make_user(db)
+    await db.execute(
+        text("""
+            INSERT INTO refresh_tokens (jti, family, user_id, expires_at)
+            SELECT gen_random_uuid(), gen_random_uuid(), :user, now() - make_interval(hours => h)
+              FROM unnest(ARRAY[-1, 23, 25, 900]) AS h
+        """),
+        {"user": user.id},
+    )
+    await db.commit()
+    assert await upkeep.forget_expired_tokens.run(Work(settings, sessions)) == 2
+    left = await db.execute(text("SELECT count(*) FROM refresh_tokens WHERE expires_at > now() - interval '1 day'"))
+    assert left.scalar_one() == 2
 
 
 @pytest.mark.parametrize("one", JOBS, ids=lambda one: one.name)

@@ -24,4 +24,5 @@ SCHEDULE = (
     Periodic("* * * * * */30", upkeep.sweep_expired_holds),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
+    Periodic("7 * * * *", upkeep.forget_expired_tokens),
 )

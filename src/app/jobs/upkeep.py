@@ -1,6 +1,7 @@
 """What has to be tidied now and then. Nobody waits for any of it: time is a predicate wherever it decides something."""
 
 import structlog
+from sqlalchemy import text
 
 from app.domain.inventory.service import StockService
 from app.jobs.queue import announced_jobs, job
@@ -8,6 +9,12 @@ from app.jobs.service import QueueService
 from app.jobs.work import Work
 
 log = structlog.get_logger("app.jobs")
+
+# A token says itself that it is over; its row tells nothing more. The day covers clocks that disagree.
+_FORGET_TOKENS = text("""
+    DELETE FROM refresh_tokens WHERE jti IN (
+        SELECT jti FROM refresh_tokens WHERE expires_at < now() - interval '1 day' LIMIT 10000 FOR UPDATE SKIP LOCKED)
+""")
 
 
 @job("upkeep:rescue_stalled", housekeeping=True)
@@ -42,3 +49,10 @@ async def settle_closed_pools(work: Work) -> int:
     """What a finished promotion did not sell goes back to its store's stock."""
     async with work.transaction() as session:
         return await StockService(session).settle_closed_pools(limit=200)
+
+
+@job("upkeep:forget_expired_tokens", housekeeping=True)
+async def forget_expired_tokens(work: Work) -> int:
+    """Refresh tokens that nobody can use any more."""
+    async with work.transaction() as session:
+        return int(getattr(await session.execute(_FORGET_TOKENS), "rowcount", 0))
