@@ -3,13 +3,21 @@
 import asyncio
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.domain.inventory.models import StockEntry, StockSlot
 from app.domain.inventory.service import StockService, audit
 from app.domain.stores.models import StoreProduct
+from app.domain.stores.schemas import StoreProduct as ShownStoreProduct
+from app.domain.stores.schemas import StoreProductInput
+from app.domain.stores.service.store_products import StoreProductService
+from app.errors import PreconditionFailed
+from app.http.body import build
+from app.http.principal import Principal
+from app.settings import Settings
 from tests.factories_catalog import make_product, make_store, make_store_product
 from tests.shop import People, stored
 
@@ -205,10 +213,34 @@ async def test_of_parallel_writes_with_one_tag_one_wins(
     item = await make_store_product(db, stock=10)
     path = f"{PATH}{item.id}/"
     headers = people.staff | {"If-Match": (await client.get(path, headers=people.staff)).headers["etag"]}
-    answers = await asyncio.gather(*(client.patch(path, json={"stock": n}, headers=headers) for n in range(20, 28)))
+    bodies = [{"base_price": f"{n}.00"} for n in range(20, 28)]
+    answers = await asyncio.gather(*(client.patch(path, json=body, headers=headers) for body in bodies))
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
-    winner = next(answer.json()["stock"] for answer in answers if answer.status_code == 200)
-    assert (await client.get(path, headers=people.staff)).json()["stock"] == winner
+    winner = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert (await client.get(path, headers=people.staff)).json() == winner
+
+
+async def test_a_hold_between_the_look_and_the_write_makes_the_write_stale(
+    db: AsyncSession, sessions: async_sessionmaker[AsyncSession], settings: Settings
+) -> None:
+    item = await make_store_product(db, stock=10)
+    staff = Principal(id=1, username="x", email="x@example.com", is_staff=True, is_superuser=False)
+
+    def held_meanwhile(seen: ShownStoreProduct) -> None:
+        assert seen.stock == 10
+        with psycopg.connect(settings.asyncpg_dsn) as buyer:
+            buyer.execute(
+                "UPDATE stock_slot SET available = available - 1 WHERE pool_id = %s AND n = 0", [item.pool_id]
+            )
+
+    before = await stored(db)
+    async with sessions() as session:
+        data = build(StoreProductInput, {"stock": 50}, "PATCH")
+        with pytest.raises(PreconditionFailed):
+            await StoreProductService(session).change(item.id, data, staff, held_meanwhile)
+    after = await stored(db)
+    assert {table for table in before if before[table] != after[table]} == {"stock_slot"}
+    assert await StockService(db).free([item.pool_id]) == {item.pool_id: 9}
 
 
 async def test_patch_of_nothing_changes_nothing(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
