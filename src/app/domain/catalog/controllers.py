@@ -8,6 +8,7 @@ from app.domain.catalog.rules.trees import Branch
 from app.domain.catalog.schemas import Category, CategoryInput, CategorySlugLeaf, CategorySlugTree
 from app.domain.catalog.service.categories import CategoryService
 from app.http.guards import anyone, staff
+from app.http.openapi.hints import ERRORS
 
 Session = NamedDependency[AsyncSession]
 
@@ -44,7 +45,7 @@ class CategoryController(Controller):
     async def change(self, session: Session, id: int, data: CategoryInput) -> Category:  # noqa: A002
         return await CategoryService(session).change(id, data)
 
-    @delete("/{id:int}/", guards=[staff], operation_id="categories_destroy")
+    @delete("/{id:int}/", guards=[staff], operation_id="categories_destroy", opt={ERRORS: (400,)})
     async def remove(self, session: Session, id: int) -> None:  # noqa: A002
         """Refused while products belong to the category or to one below it."""
         await CategoryService(session).delete(id)

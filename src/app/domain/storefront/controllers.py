@@ -3,6 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Literal
 
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.datastructures import State
@@ -22,6 +23,7 @@ from app.errors import NotFound
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
 from app.http.guards import anyone, door, staff
+from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate
 from app.http.principal import Principal
 from app.http.query import Connection, choice_of, flag_of, text_of
@@ -30,7 +32,14 @@ PAGE_SIZE = 24
 PAGE_SIZE_OF_A_CATEGORY = 12
 STOCK_FILTERS = ("in_stock", "low_stock", "out_of_stock")
 PRICE_FILTERS = ("with_price", "without_price", "on_sale")
-
+FILTERS = {
+    "category_name": str,
+    "search": str,
+    "is_available": bool,
+    "stock_filter": Literal[STOCK_FILTERS],
+    "price_filter": Literal[PRICE_FILTERS],
+    "on_sale": bool,
+}
 
 Session = NamedDependency[AsyncSession]
 Caller = NamedDependency[Principal | None]
@@ -56,7 +65,7 @@ class ProductController(Controller):
         "products": Provide(provide_products, sync_to_thread=False),
     }
 
-    @get("/", guards=[anyone], operation_id="products_list")
+    @get("/", guards=[anyone], operation_id="products_list", opt={QUERY: FILTERS, ERRORS: (400,)})
     async def all(self, request: ApiRequest, session: Session, front: Front) -> Page[ProductList]:
         """24 a page, 12 with `category_name`; newest first. `is_available` is heeded from staff alone."""
         filters = filters_of(request, staff_filters=front.everything)
@@ -81,7 +90,7 @@ class ProductController(Controller):
     async def one(self, front: Front, id: int) -> Response[ProductDetail]:  # noqa: A002 - the path's name
         return tagged(await front.detail(id))
 
-    @put("/{id:int}/", guards=[staff], operation_id="products_update")
+    @put("/{id:int}/", guards=[staff], operation_id="products_update", opt={ERRORS: (412,)})
     async def replace(
         self,
         request: ApiRequest,
@@ -96,6 +105,7 @@ class ProductController(Controller):
         "/{id:int}/",
         guards=[staff],
         operation_id="products_partial_update",
+        opt={ERRORS: (412,)},
     )
     async def change(
         self,

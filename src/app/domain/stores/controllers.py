@@ -17,11 +17,14 @@ from app.errors import Forbidden
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
 from app.http.guards import BASIC_FIRST, provide_user, signed_in, staff
+from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate, wants_page
 from app.http.principal import Principal
 from app.http.query import id_of, text_of
 
 PAGE_SIZE = 10
+NEAR = {"near": str, "radius_m": int}
+SOLD = {"store": int, "product": int}
 Session = NamedDependency[AsyncSession]
 User = NamedDependency[Principal]
 
@@ -51,7 +54,7 @@ class StoreController(Controller):
     tags = ("stores",)
     opt = {BASIC_FIRST: True}  # noqa: RUF012 - Litestar reads it from the class
 
-    @get("/", guards=[signed_in], operation_id="flash_stores_list")
+    @get("/", guards=[signed_in], operation_id="flash_stores_list", opt={QUERY: NEAR, ERRORS: (400,)})
     async def all(self, request: ApiRequest, session: Session) -> list[Store] | Page[Store]:
         """`?near=lat,lon&radius_m=` keeps the stores at most so far away (2000 m unless said), nearest first."""
         near, radius_m = near_of(text_of(request, "near")), radius_of(text_of(request, "radius_m"))
@@ -69,7 +72,13 @@ class StoreController(Controller):
     async def one(self, session: Session, id: int) -> Store:  # noqa: A002 - the path's name
         return await StoreService(session).get(id)
 
-    @put("/{id:int}/", guards=[signed_in], before_request=may_change_store, operation_id="flash_stores_update")
+    @put(
+        "/{id:int}/",
+        guards=[signed_in],
+        before_request=may_change_store,
+        operation_id="flash_stores_update",
+        opt={ERRORS: (403,)},
+    )
     async def replace(self, session: Session, user: User, id: int, data: StoreInput) -> Store:  # noqa: A002
         return await StoreService(session).change(id, data, user)
 
@@ -78,6 +87,7 @@ class StoreController(Controller):
         guards=[signed_in],
         before_request=may_change_store,
         operation_id="flash_stores_partial_update",
+        opt={ERRORS: (403,)},
     )
     async def change(self, session: Session, user: User, id: int, data: StoreInput) -> Store:  # noqa: A002
         return await StoreService(session).change(id, data, user)
@@ -94,7 +104,7 @@ class StoreProductController(Controller):
     tags = ("store-products",)
     opt = {BASIC_FIRST: True}  # noqa: RUF012 - Litestar reads it from the class
 
-    @get("/", guards=[signed_in], operation_id="flash_store_products_list")
+    @get("/", guards=[signed_in], operation_id="flash_store_products_list", opt={QUERY: SOLD, ERRORS: (400,)})
     async def all(self, request: ApiRequest, session: Session) -> list[StoreProduct] | Page[StoreProduct]:
         """`?store=` and `?product=` keep those of a store or a product."""
         store, product = id_of(request, "store"), id_of(request, "product")
@@ -104,7 +114,13 @@ class StoreProductController(Controller):
             return await paginate(request, session, listed, size=PAGE_SIZE, render=store_products.shown)
         return await service.all(store, product)
 
-    @post("/", guards=[signed_in], before_request=may_add_store_product, operation_id="flash_store_products_create")
+    @post(
+        "/",
+        guards=[signed_in],
+        before_request=may_add_store_product,
+        operation_id="flash_store_products_create",
+        opt={ERRORS: (403,)},
+    )
     async def create(self, session: Session, user: User, data: StoreProductInput) -> Response[StoreProduct]:
         return tagged(await StoreProductService(session).create(data, user), status_code=201)
 
@@ -117,6 +133,7 @@ class StoreProductController(Controller):
         guards=[signed_in],
         before_request=may_change_store_product,
         operation_id="flash_store_products_update",
+        opt={ERRORS: (403, 412)},
     )
     async def replace(
         self,
@@ -133,6 +150,7 @@ class StoreProductController(Controller):
         guards=[signed_in],
         before_request=may_change_store_product,
         operation_id="flash_store_products_partial_update",
+        opt={ERRORS: (403, 412)},
     )
     async def change(
         self,
@@ -144,7 +162,7 @@ class StoreProductController(Controller):
     ) -> Response[StoreProduct]:
         return await _changed(request, session, user, id, data)
 
-    @delete("/{id:int}/", guards=[signed_in], operation_id="flash_store_products_destroy")
+    @delete("/{id:int}/", guards=[signed_in], operation_id="flash_store_products_destroy", opt={ERRORS: (403,)})
     async def remove(self, session: Session, user: User, id: int) -> None:  # noqa: A002
         await StoreProductService(session).delete(id, user)
 

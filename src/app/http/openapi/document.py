@@ -1,10 +1,7 @@
 """The API's own description, built from the routes: paths as the contract writes them, access as the guards give it.
 
 Litestar's generator is not used: it knows neither our body reader (PATCH, forms, files, points, bounded Decimals) nor
-our guards, and it takes the final slash off every path. What a handler may add in its `opt`:
-
-- `errors`: statuses that it answers beside those that follow from its guard, its path and its body;
-- `query`: query parameters that it reads by itself, as a map of names to types.
+our guards, and it takes the final slash off every path.
 """
 
 import re
@@ -20,6 +17,7 @@ from litestar.routes import HTTPRoute
 
 from app import VERSION
 from app.http import guards
+from app.http.openapi.hints import QUERY
 from app.http.openapi.responses import RESPONSES, error_statuses, plain_responses
 from app.http.openapi.schemas import Schema, Schemas, is_input, is_required, takes_files
 from app.http.pagination import Page
@@ -70,7 +68,7 @@ class Operation(msgspec.Struct, frozen=True):
         known = {*RESERVED, *self.parameters, *self.handler.resolve_dependencies()}
         fields = self.handler.parsed_fn_signature.parameters
         found = {name: (field.raw, field.is_required) for name, field in fields.items() if name not in known}
-        read = dict(self.handler.opt.get("query", {}))
+        read = dict(self.handler.opt.get(QUERY, {}))
         if any(get_origin(each) is Page for each in self.answers):
             read |= PAGE_QUERY
         return found | {name: (kind, False) for name, kind in read.items() if name not in found}

@@ -2,7 +2,7 @@
 
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -12,6 +12,7 @@ from yaml import CSafeDumper
 from app.errors import NotFound
 from app.http.guards import door
 from app.http.openapi.document import document_of
+from app.http.openapi.hints import QUERY
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # What the pages may load, by the name in their address.
@@ -51,7 +52,7 @@ class DocsController(Controller):
     path = "/api"
     tags = ("docs",)
 
-    @get("/schema", guards=[door], operation_id="flash_schema", opt={"query": {"format": str}})
+    @get("/schema", guards=[door], operation_id="flash_schema", opt={QUERY: {"format": Literal["json", "yaml"]}})
     async def schema(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         """This document: JSON, or YAML with `?format=yaml` or by the Accept header."""
         media = _media(request)

@@ -5,6 +5,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from app.http import guards
+from app.http.openapi.hints import ERRORS
 
 Schema = dict[str, Any]
 FIELD_ERRORS: Schema = {
@@ -57,9 +58,9 @@ NAMES = {
 
 
 def error_statuses(handler: HTTPRouteHandler, method: str, *, has_parameters: bool) -> dict[str, Schema]:
-    """What may go wrong: by the guard, the path, the body, and what the handler says itself (`opt["errors"]`)."""
+    """What may go wrong: by the guard, the path, the body, and what the handler says itself (`ERRORS`)."""
     access = guards.access_of(handler)
-    statuses: set[int] = set(handler.opt.get("errors", ()))
+    statuses: set[int] = set(handler.opt.get(ERRORS, ()))
     if access is not guards.door:
         statuses.add(401)
     if access is guards.staff:

@@ -24,6 +24,7 @@ from app.domain.accounts.service.token_pairs import TokenPairService
 from app.errors import Invalid
 from app.http.answers import render
 from app.http.guards import door
+from app.http.openapi.hints import ERRORS
 
 
 class DoorController(Controller):
@@ -37,6 +38,7 @@ class DoorController(Controller):
         guards=[door],
         operation_id="auth_login",
         status_code=200,
+        opt={ERRORS: (401, 403)},
         exception_handlers={Invalid: in_one_line},
     )
     async def login(self, data: LoginInput, session: NamedDependency[AsyncSession], state: State) -> LoginAnswer:
@@ -52,7 +54,7 @@ class DoorController(Controller):
             cart_id=done.cart_id,
         )
 
-    @post("/token/", guards=[door], operation_id="auth_token_obtain", status_code=200)
+    @post("/token/", guards=[door], operation_id="auth_token_obtain", status_code=200, opt={ERRORS: (401,)})
     async def obtain(
         self, data: CredentialsInput, session: NamedDependency[AsyncSession], state: State
     ) -> ObtainedPair:
@@ -60,7 +62,11 @@ class DoorController(Controller):
         return ObtainedPair(refresh=pair.refresh, access=pair.access)
 
     @post(
-        ["/auth/token/refresh/", "/token/refresh/"], guards=[door], operation_id="auth_token_refresh", status_code=200
+        ["/auth/token/refresh/", "/token/refresh/"],
+        guards=[door],
+        operation_id="auth_token_refresh",
+        status_code=200,
+        opt={ERRORS: (401,)},
     )
     async def refresh(
         self, request: Request[Any, Any, Any], data: RefreshInput, session: NamedDependency[AsyncSession], state: State

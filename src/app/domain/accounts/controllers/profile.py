@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.accounts.schemas import AdminVerdict, Me, ProfileInput
 from app.domain.accounts.service.profiles import OwnProfile, ProfileService
 from app.http.guards import signed_in
+from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
 
@@ -26,7 +27,7 @@ class ProfileController(Controller):
     ) -> Me:
         return _me(await ProfileService(session, user.id).change(data.given()))
 
-    @get("/verify-admin/", guards=[signed_in], operation_id="auth_verify_admin")
+    @get("/verify-admin/", guards=[signed_in], operation_id="auth_verify_admin", opt={ERRORS: (403,)})
     async def verify_admin(self, user: NamedDependency[Principal]) -> Response[AdminVerdict]:
         if not user.is_admin:
             refusal = AdminVerdict(is_admin=False, is_staff=False, message="User is not an administrator")

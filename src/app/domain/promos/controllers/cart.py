@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.promos.schemas import CheckoutInput, Hold, ReserveInput, TokenInput
 from app.domain.promos.service.holds import HoldDesk, HoldService
 from app.http.guards import BASIC_FIRST, claimed, signed_in
+from app.http.openapi.hints import ERRORS
 from app.http.principal import Claim, Principal
 
 
@@ -17,17 +18,29 @@ class CartController(Controller):
     tags = ("promos",)
     opt = {BASIC_FIRST: True}  # noqa: RUF012 - Litestar's attribute
 
-    @post(["/cart/reserve", "/api/cart/reserve"], guards=[claimed], operation_id="flash_cart_reserve")
+    @post(
+        ["/cart/reserve", "/api/cart/reserve"],
+        guards=[claimed],
+        operation_id="flash_cart_reserve",
+        opt={ERRORS: (403, 404)},
+    )
     async def reserve(self, state: State, claim: Claim, data: ReserveInput) -> Response[Hold]:
         """201 with a new hold; 200 with the one that the caller has already."""
         desk: HoldDesk = state.hold_desk
         hold, new = await desk.take(claim, data.promo_id, data.quantity)
         return Response(hold, status_code=201 if new else 200)
 
-    @put(["/cart/checkout", "/api/cart/checkout"], guards=[signed_in], operation_id="flash_cart_checkout")
+    @put(
+        ["/cart/checkout", "/api/cart/checkout"],
+        guards=[signed_in],
+        operation_id="flash_cart_checkout",
+        opt={ERRORS: (404,)},
+    )
     async def checkout(self, session: AsyncSession, user: Principal, data: CheckoutInput) -> Hold:
         return await HoldService(session).check_out(user, data.token, data.payment_method)
 
-    @put(["/cart/cancel", "/api/cart/cancel"], guards=[signed_in], operation_id="flash_cart_cancel")
+    @put(
+        ["/cart/cancel", "/api/cart/cancel"], guards=[signed_in], operation_id="flash_cart_cancel", opt={ERRORS: (404,)}
+    )
     async def cancel(self, session: AsyncSession, user: Principal, data: TokenInput) -> Hold:
         return await HoldService(session).cancel(user, data.token)

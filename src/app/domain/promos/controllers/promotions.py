@@ -9,6 +9,7 @@ from app.db.transaction import request_session
 from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
 from app.domain.promos.service.promotions import PromoService
 from app.http.guards import BASIC_FIRST, provide_user, signed_in
+from app.http.openapi.hints import ERRORS
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 
@@ -41,30 +42,32 @@ class PromoController(Controller):
     async def active(self, session: AsyncSession, user: Principal) -> list[ActivePromo]:
         return await PromoService(session).active(user)
 
-    @post(LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_create")
+    @post(
+        LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_create", opt={ERRORS: (403,)}
+    )
     async def create(self, session: AsyncSession, user: Principal, data: PromoWrite) -> Promo:
         return await PromoService(session).create(user, data)
 
-    @get(LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_list")
+    @get(LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_list", opt={ERRORS: (403,)})
     async def index(self, request: Request[Any, Any, Any], session: AsyncSession, user: Principal) -> Page[Promo]:
         service = PromoService(session)
         return await page_of(
             request, PAGE, count=lambda: service.count(user), rows=lambda limit, skip: service.page(user, limit, skip)
         )
 
-    @get(ONE, guards=[signed_in], operation_id="flash_promos_retrieve")
+    @get(ONE, guards=[signed_in], operation_id="flash_promos_retrieve", opt={ERRORS: (403,)})
     async def one(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002 - the path's name
         return await PromoService(session).one(user, id)
 
-    @patch(ONE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_update")
+    @patch(ONE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_update", opt={ERRORS: (403,)})
     async def change(self, session: AsyncSession, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
         return await PromoService(session).change(user, id, data)
 
-    @post(CANCEL, guards=[signed_in], status_code=200, operation_id="flash_promos_cancel")
+    @post(CANCEL, guards=[signed_in], status_code=200, operation_id="flash_promos_cancel", opt={ERRORS: (403,)})
     async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
         return await PromoService(session).cancel(user, id)
 
-    @get(RESERVATIONS, guards=[signed_in], operation_id="flash_promos_reservations")
+    @get(RESERVATIONS, guards=[signed_in], operation_id="flash_promos_reservations", opt={ERRORS: (403,)})
     async def reservations(
         self,
         request: Request[Any, Any, Any],

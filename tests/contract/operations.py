@@ -1,0 +1,65 @@
+"""The contract: every operation with its path, access, parameters, fields and answers, and those still to come."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FOLDER = Path(__file__).parent
+PENDING = FOLDER / "pending.txt"
+Fields = dict[str, str] | str
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation. `auth` is who may call it; a field's type ends in `?` if it may be null, in `!` if required."""
+
+    id: str
+    method: str
+    path: str
+    auth: str
+    query: list[str]
+    request: dict[str, str]
+    responses: dict[str, tuple[str, Fields]]
+
+    @property
+    def success(self) -> dict[str, tuple[str, Fields]]:
+        return {status: answer for status, answer in self.responses.items() if status < "300"}
+
+    @property
+    def address(self) -> str:
+        """A path that leads to no object."""
+        return (
+            self.path.replace("{anonymous_id}", "6f1c2b34-0000-4000-8000-000000000000")
+            .replace("{sync_id}", "6f1c2b34-0000-4000-8000-000000000000")
+            .format(id=999_999_999, order_id=999_999_999, product_id=999_999_999)
+        )
+
+
+@cache
+def contract() -> dict[str, Operation]:
+    entries = json.loads((FOLDER / "contract.json").read_text(encoding="utf-8"))["operations"]
+    return {entry["id"]: msgspec.convert(entry, Operation) for entry in entries}
+
+
+@cache
+def shapes() -> dict[str, dict[str, str]]:
+    found: dict[str, Any] = json.loads((FOLDER / "contract.json").read_text(encoding="utf-8"))["shapes"]
+    return found
+
+
+def fields_of(fields: Fields) -> set[str]:
+    """The names; those in angle brackets stand for any name."""
+    names = shapes()[fields] if isinstance(fields, str) else fields
+    return {name for name in names if not name.startswith("<")}
+
+
+@cache
+def pending() -> list[str]:
+    """The operations that no route answers yet. A new route takes its name out of the file."""
+    return PENDING.read_text(encoding="utf-8").split()
+
+
+def ready() -> list[Operation]:
+    return [operation for name, operation in contract().items() if name not in pending()]

@@ -1,0 +1,154 @@
+"""Every operation of the contract that the API has so far: its address, who may call it, what goes in and out."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.http.openapi.pages import rendered
+from app.server import Relampago, create_app
+from app.settings import Settings
+from tests.contract.operations import Operation, contract, fields_of, pending, ready
+from tests.factories import bearer, make_staff, make_user
+
+Document = dict[str, Any]
+PRINCIPALS = ("nobody", "user", "staff")
+SIGNED_IN = {"user", "basic_or_bearer", "owner_or_admin"}
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    """The schema of the application as it is wired; nothing connects."""
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    app = create_app(Settings(database_url=url, database_admin_url=url, secret_key="s" * 32, log_level="critical"))
+    found: Document = json.loads(rendered(app, as_yaml=False))
+    return found
+
+
+def entries(document: Document) -> Iterator[tuple[str, str, str]]:
+    for path, methods in document["paths"].items():
+        for method, entry in methods.items():
+            yield entry["operationId"], method.upper(), path
+
+
+def entry_of(document: Document, operation: Operation) -> Document:
+    found: Document = document["paths"][operation.path][operation.method.lower()]
+    return found
+
+
+def test_the_missing_operations_are_those_in_the_list(document: Document) -> None:
+    there = {name for name, _, _ in entries(document)}
+    missing = [name for name in contract() if name not in there]
+    print("\n".join(["", f"{len(missing)} operations of the contract are missing:", *missing]))  # noqa: T201
+    assert missing == pending()
+
+
+def test_the_schema_has_the_contracts_paths_and_no_other(document: Document) -> None:
+    expected = {(operation.id, operation.method, operation.path) for operation in ready()}
+    assert set(entries(document)) == expected
+
+
+def named(operation: Operation) -> str:
+    return operation.id
+
+
+@pytest.mark.parametrize("operation", ready(), ids=named)
+def test_the_schema_says_who_may_call(document: Document, operation: Operation) -> None:
+    security = entry_of(document, operation)["security"]
+    open_to_all = {"public", "optional", "cron_key", "webhook_hmac"}
+    assert (security == [] or {} in security) == (operation.auth in open_to_all)
+
+
+def resolve(document: Document, schema: Document) -> Document:
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def objects(document: Document, schema: Document, body: str) -> Iterator[Document]:
+    """The object schemas that a body of the contract's kind (`object`, `list`, `page`) is made of."""
+    schema = resolve(document, schema)
+    if "anyOf" in schema:
+        for each in schema["anyOf"]:
+            yield from objects(document, each, body)
+    elif schema.get("type") == "array" and body in {"list", "page"}:
+        yield from objects(document, schema["items"], "object")
+    elif body in {"list", "page"} and {"count", "next", "previous", "results"} <= set(schema.get("properties", {})):
+        yield from objects(document, schema["properties"]["results"], "list")
+    elif body == "object" and schema.get("type") == "object":
+        yield schema
+
+
+@pytest.mark.parametrize("operation", ready(), ids=named)
+def test_answers_have_the_contracts_fields(document: Document, operation: Operation) -> None:
+    responses = entry_of(document, operation)["responses"]
+    statuses = [status for status in operation.success if status in responses]
+    assert statuses, f"{list(responses)} is none of {list(operation.success)}"
+    body, fields = operation.responses[statuses[0]]
+    if body == "none":
+        assert "content" not in responses[statuses[0]]
+    elif body != "html" and fields_of(fields):
+        (content,) = responses[statuses[0]]["content"].values()
+        found = [set(each.get("properties", {})) for each in objects(document, content["schema"], body)]
+        free = [each for each in objects(document, content["schema"], body) if "properties" not in each]
+        assert found
+        assert free or any(fields_of(fields) <= names for names in found), fields_of(fields) - set().union(*found)
+
+
+@pytest.mark.parametrize("operation", ready(), ids=named)
+def test_bodies_have_the_contracts_fields(document: Document, operation: Operation) -> None:
+    if not operation.request:
+        return
+    content = entry_of(document, operation)["requestBody"]["content"]
+    schema = resolve(document, next(iter(content.values()))["schema"])
+    assert set(operation.request) - set(schema["properties"]) == set()
+    required = {name for name, kind in operation.request.items() if kind.endswith("!")}
+    assert required - set(schema.get("required", [])) == set()
+
+
+@pytest.mark.parametrize("operation", ready(), ids=named)
+def test_the_contracts_query_and_errors_are_documented(document: Document, operation: Operation) -> None:
+    entry = entry_of(document, operation)
+    query = {each["name"] for each in entry.get("parameters", []) if each["in"] == "query"}
+    assert set(operation.query) - query == set()
+    errors = {status for status in operation.responses if status >= "400"}
+    assert errors - set(entry["responses"]) == set()
+
+
+@pytest.fixture
+async def credentials(db: AsyncSession, settings: Settings) -> dict[str, dict[str, str]]:
+    user, staff = await make_user(db), await make_staff(db)
+    return {"nobody": {}, "user": bearer(settings, user), "staff": bearer(settings, staff)}
+
+
+def verdicts(operation: Operation, principal: str) -> set[int]:
+    """The statuses by which access is refused, if it has to be; an empty set lets the caller in."""
+    if operation.auth in {"cron_key", "webhook_hmac"}:
+        return {401}
+    if operation.auth in {"public", "optional"} or principal == "staff":
+        return set()
+    if principal == "nobody":
+        return {401}
+    return {403} if operation.auth == "admin" else set()
+
+
+@pytest.mark.parametrize("operation", ready(), ids=named)
+async def test_access(
+    client: httpx.AsyncClient, credentials: dict[str, dict[str, str]], operation: Operation, app: Relampago
+) -> None:
+    for principal in PRINCIPALS:
+        answer = await client.request(operation.method, operation.address, headers=credentials[principal])
+        refused = verdicts(operation, principal)
+        told = f"{principal}: {answer.status_code} {answer.text[:200]}"
+        assert answer.status_code < 500, told
+        assert answer.status_code != 405, told
+        if refused:
+            assert answer.status_code in refused, told
+        elif operation.auth in SIGNED_IN:
+            assert answer.status_code != 401, told
+        else:
+            assert str(answer.status_code) in {*operation.responses, "400", "404", "415"}, told
+            assert answer.status_code != 403, told
