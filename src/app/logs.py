@@ -15,13 +15,18 @@ MASK = "***"
 
 
 def mask(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Replaces secrets: values under telling keys, tokens wherever they stand in a text."""
-    for key, value in event.items():
-        if _SECRET_KEYS.search(key) and value is not None:
-            event[key] = MASK
-        elif isinstance(value, str):
-            event[key] = _SECRET_FORMS.sub(MASK, value)
-    return event
+    """Replaces secrets at any depth: values under telling keys, tokens wherever they stand in a text."""
+    return {key: _masked(key, value) for key, value in event.items()}
+
+
+def _masked(key: str, value: Any) -> Any:
+    if value is not None and _SECRET_KEYS.search(key):
+        return MASK
+    if isinstance(value, dict):
+        return {name: _masked(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked("", inner) for inner in value]
+    return _SECRET_FORMS.sub(MASK, value) if isinstance(value, str) else value
 
 
 # What happens to every event, ours and the libraries', before it is rendered; masking comes last.

@@ -19,6 +19,7 @@ def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEn
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_recycle=1800,
+        hide_parameters=True,  # they would stand in the log's tracebacks
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,

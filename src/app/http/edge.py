@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote_plus
 from uuid import uuid4
 
 import msgspec
@@ -17,7 +18,7 @@ from litestar.types import Message, Receive, Scope, Send
 log = structlog.get_logger("app.access")
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
-_PRIVATE_QUERY = re.compile(r"(?i)((?:api_key|auth_key|token|password|secret)=)[^&]*")
+_PRIVATE_NAME = re.compile(r"(?i)key|token|password|secret|code|signature")
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -35,13 +36,11 @@ Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def has_odd_number(path: str) -> bool:
-    """Whether a segment would be read as a number that no id is: `1_0`, `+5`, other scripts' digits, beyond 64 bits."""
+    """Whether a segment would be read as a number that no id is: `1_0`, `+5`, `5 `, other digits, beyond 64 bits."""
     for segment in path.split("/"):
-        if (
-            not segment
-            or not segment[-1].isdigit()
-            or (segment.isascii() and segment.isdigit() and len(segment) <= _INT8_DIGITS)
-        ):
+        if not segment or not (segment[-1].isdigit() or segment[-1].isspace()):
+            continue
+        if segment.isascii() and segment.isdigit() and len(segment) <= _INT8_DIGITS:
             continue
         try:
             int(segment)
@@ -173,7 +172,7 @@ class Exchange:
         """One line a request; secrets in the query are masked, the health probes are left out."""
         if self.path in _QUIET and self.status < 400:
             return
-        query = _PRIVATE_QUERY.sub(r"\1***", self.scope.get("query_string", b"").decode("latin-1"))
+        query = masked_query(self.scope.get("query_string", b"").decode("latin-1"))
         log.info(
             "request",
             method=self.method,
@@ -182,6 +181,14 @@ class Exchange:
             status=self.status,
             ms=round((time.perf_counter() - self._started) * 1000, 1),
         )
+
+
+def masked_query(query: str) -> str:
+    """A query string whose private parameters show no value, however their names are encoded."""
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    return "&".join(
+        f"{name}=***" if _PRIVATE_NAME.search(unquote_plus(name)) else name + eq + value for name, eq, value in pairs
+    )
 
 
 def _is_preflight(message: Any) -> bool:

@@ -112,21 +112,21 @@ def convert_int(value: Any, meta: Meta | None) -> int:
 
 
 def convert_decimal(value: Any, meta: Meta | None) -> Decimal:
-    """A finite number with at most `digits` digits and `places` places; never rounded."""
+    """A finite number with at most `digits` digits and `places` places as it is written; never rounded."""
     number = _decimal(value)
     extra = (meta.extra if meta else None) or {}
     digits, places = int(extra.get("digits", 10)), int(extra.get("places", 2))
-    exponent = number.normalize().as_tuple().exponent if number else 0
-    if not isinstance(exponent, int):
-        raise FieldError(BAD_NUMBER)
-    if -exponent > places:
-        raise FieldError(f"Ensure that there are no more than {places} decimal places.")
-    if number.adjusted() + 1 > digits - places and number:
+    written = number.as_tuple()
+    after_point = -int(written.exponent)
+    before_point = max(len(written.digits) - after_point, 0)
+    if before_point + after_point > digits:
         raise FieldError(f"Ensure that there are no more than {digits} digits in total.")
+    if after_point > places:
+        raise FieldError(f"Ensure that there are no more than {places} decimal places.")
+    if before_point > digits - places:
+        raise FieldError(f"Ensure that there are no more than {digits - places} digits before the decimal point.")
     _within(number, extra.get("min"), extra.get("max"))
-    return (
-        abs(number.quantize(Decimal(1).scaleb(-places))) if not number else number.quantize(Decimal(1).scaleb(-places))
-    )
+    return number.quantize(Decimal(1).scaleb(-places)) + 0  # the sum has no negative zero
 
 
 def _decimal(value: Any) -> Decimal:
@@ -134,9 +134,7 @@ def _decimal(value: Any) -> Decimal:
         raise FieldError(BAD_NUMBER)
     if isinstance(value, float) and not math.isfinite(value):
         raise FieldError(BAD_NUMBER)
-    text = str(value).strip()
-    if isinstance(value, float) and "e" in text:
-        text = format(Decimal(text), "f")
+    text = format(Decimal(str(value)), "f") if isinstance(value, float) else str(value).strip()
     if not _NUMBER.fullmatch(text) or not any(char.isdigit() for char in text):
         raise FieldError(BAD_NUMBER)
     try:
