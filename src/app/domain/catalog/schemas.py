@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from app.domain.catalog.rules.pictures import BadPicture, check_header
 from app.errors import Invalid
 from app.http.body import Input, build
-from app.http.fields import Count, FieldError, Id, Money, Name, Percent, Text
+from app.http.fields import INT4_MAX, Count, FieldError, Id, Money, Name, Percent, Text
 from app.http.forms import Form, FormFile
 
 MAX_VARIANTS = 10
@@ -86,6 +86,31 @@ class VariantInput(Input):
 class VariantsInput(msgspec.Struct, frozen=True):
     """A product's whole list of variants; multipart carries it as JSON text."""
 
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "array",
+        "maxItems": MAX_VARIANTS,
+        "items": {
+            "type": "object",
+            "required": ["variant_name", "options"],
+            "properties": {
+                "variant_name": {"type": "string", "minLength": 1, "maxLength": 100},
+                "options": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_OPTIONS,
+                    "items": {
+                        "type": "object",
+                        "required": ["name"],
+                        "properties": {
+                            "name": {"type": "string", "minLength": 1, "maxLength": 100},
+                            "stock": {"type": "integer", "minimum": 0, "maximum": INT4_MAX},
+                            "price_adjustment": {"type": "string", "format": "decimal", "default": "0.00"},
+                        },
+                    },
+                },
+            },
+        },
+    }
     items: tuple[VariantInput, ...] = ()
 
     @classmethod

@@ -24,7 +24,7 @@ from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
 from app.http.guards import anyone, door, staff
 from app.http.openapi.hints import ERRORS, QUERY
-from app.http.pagination import Page, paginate
+from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 from app.http.query import Connection, choice_of, flag_of, text_of
 
@@ -66,11 +66,16 @@ class ProductController(Controller):
     }
 
     @get("/", guards=[anyone], operation_id="products_list", opt={QUERY: FILTERS, ERRORS: (400,)})
-    async def all(self, request: ApiRequest, session: Session, front: Front) -> Page[ProductList]:
+    async def all(self, request: ApiRequest, front: Front) -> Page[ProductList]:
         """24 a page, 12 with `category_name`; newest first. `is_available` is heeded from staff alone."""
         filters = filters_of(request, staff_filters=front.everything)
         size = PAGE_SIZE if filters.category_name is None else PAGE_SIZE_OF_A_CATEGORY
-        return await paginate(request, session, front.listed(filters), size=size, render=front.in_list)
+        return await page_of(
+            request,
+            size,
+            count=lambda: front.count(filters),
+            rows=lambda limit, offset: front.page(filters, limit, offset),
+        )
 
     @post("/", guards=[staff], operation_id="products_create")
     async def create(self, front: Front, products: Products, data: ProductInput) -> Response[ProductDetail]:

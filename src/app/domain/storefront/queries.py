@@ -42,6 +42,7 @@ _OPTIONS = (
     .correlate(Product)
     .scalar_subquery()
 )
+_NEWEST = (Product.created_at.desc(), Product.id.desc())
 _LISTED = (
     Product.id,
     Product.name,
@@ -83,9 +84,23 @@ def product_detail(product_id: int, *, everything: bool) -> ReadStatement:
     return _visible(select(*_LISTED, *_DETAILED).where(Product.id == product_id), everything=everything)
 
 
-def products(filters: ProductFilters, *, everything: bool, low_stock: int) -> ReadStatement:
-    """Products that pass the filters, newest first. `low_stock` is the most units that count as few."""
-    statement = _visible(select(*_LISTED), everything=everything)
+def product_count(filters: ProductFilters, *, everything: bool, low_stock: int) -> ReadStatement:
+    """How many products pass the filters. `low_stock` is the most units that count as few."""
+    return _filtered(select(func.count(Product.id)), filters, everything=everything, low_stock=low_stock)
+
+
+def product_page(
+    filters: ProductFilters, limit: int, offset: int, *, everything: bool, low_stock: int
+) -> ReadStatement:
+    """Some of the products that pass the filters, newest first. Prices and stock are computed for the page alone."""
+    found = _filtered(select(Product.id), filters, everything=everything, low_stock=low_stock)
+    page = found.order_by(*_NEWEST).limit(limit).offset(offset).subquery()
+    listed = select(*_LISTED).join(page, page.c.id == Product.id).join(Category, Category.id == Product.category_id)
+    return listed.order_by(*_NEWEST)
+
+
+def _filtered(statement: ReadStatement, filters: ProductFilters, *, everything: bool, low_stock: int) -> ReadStatement:
+    statement = _visible(statement, everything=everything)
     if everything and filters.is_available is not None:
         statement = statement.where(Product.is_available.is_(filters.is_available))
     if filters.category_name is not None:
@@ -99,7 +114,7 @@ def products(filters: ProductFilters, *, everything: bool, low_stock: int) -> Re
         statement = statement.where(_priced(filters.price_filter))
     if filters.on_sale is not None:
         statement = statement.where(ON_SALE if filters.on_sale else ~ON_SALE)
-    return statement.order_by(Product.created_at.desc(), Product.id.desc())
+    return statement
 
 
 def _found(search: str) -> ColumnElement[bool]:

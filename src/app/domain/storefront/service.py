@@ -24,9 +24,16 @@ class StorefrontService:
         self.settings = settings
         self.everything = caller is not None and caller.is_admin
 
-    def listed(self, filters: ProductFilters) -> queries.ReadStatement:
-        """The statement behind a list, newest first; `in_list` renders its rows."""
-        return queries.products(filters, everything=self.everything, low_stock=self.settings.low_stock_limit)
+    async def count(self, filters: ProductFilters) -> int:
+        """How many products pass the filters."""
+        statement = queries.product_count(filters, everything=self.everything, low_stock=self.settings.low_stock_limit)
+        return int((await self.session.execute(statement)).scalar_one())
+
+    async def page(self, filters: ProductFilters, limit: int, offset: int) -> list[ProductList]:
+        """Products that pass the filters, newest first."""
+        low_stock = self.settings.low_stock_limit
+        statement = queries.product_page(filters, limit, offset, everything=self.everything, low_stock=low_stock)
+        return [self._in_list(row) for row in await self.session.execute(statement)]
 
     async def detail(self, product_id: int) -> ProductDetail:
         """Raises NotFound, also for a product that this caller may not see."""
@@ -36,7 +43,7 @@ class StorefrontService:
             raise NotFound
         return self._in_full(row)
 
-    def in_list(self, row: Row[*tuple[Any, ...]]) -> ProductList:
+    def _in_list(self, row: Row[*tuple[Any, ...]]) -> ProductList:
         return ProductList(
             id=row.id,
             name=row.name,
