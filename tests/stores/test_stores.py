@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.stores.models import Store, StoreProduct
+from tests.factories import PASSWORD, make_user
 from tests.factories_catalog import CENTRE, make_store, make_store_product
 from tests.shop import People, stored
 
@@ -116,6 +117,13 @@ async def test_reading_needs_a_user_and_the_challenge_is_basic(client: httpx.Asy
         answer = await client.get(path)
         assert (answer.status_code, answer.json()) == (401, MISSING)
         assert answer.headers["www-authenticate"] == 'Basic realm="api"'
+
+
+async def test_basic_credentials_are_taken(client: httpx.AsyncClient, db: AsyncSession) -> None:
+    user, store = await make_user(db), await make_store(db)
+    answer = await client.get("/api/stores/", auth=(user.username, PASSWORD))
+    assert (answer.status_code, [shown["id"] for shown in answer.json()]) == (200, [store.id])
+    assert (await client.get("/api/stores/", auth=(user.username, "wrong"))).status_code == 401
 
 
 async def test_only_staff_create_and_delete(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
