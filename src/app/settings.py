@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
+
+from app.environment import SettingsError, base_url, flag, read_env_file, whole, zone_name
 
 DEVELOPMENT = "development"
 PRODUCTION = "production"
 MIN_SECRET_BYTES = 32
 DEMO_CRON_KEY = "demo-cron-key"
+FCM_URL = "https://fcm.googleapis.com"
+# Written by the sandbox; relative to the project's folder, where the processes run.
+SANDBOX_ACCOUNT = "var/sandbox/service-account.json"
 # Values that appear in examples or in older deployments; production refuses them.
 KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 DEVELOPMENT_RATE_FACTOR = 100
@@ -30,10 +35,6 @@ RATES = {
     "product_create": "100/day",
     "order_create": "50/day",
 }
-
-
-class SettingsError(SystemExit):
-    """The settings do not allow a start; the message names the setting."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: int = 0
     public_url: str = ""
     frontend_url: str = ""
+    fcm_base_url: str = FCM_URL
+    google_service_account_file: str = ""
     media_backend: str = "local"
     media_root: str = "var/media"
     worker_concurrency: int = 10
@@ -98,7 +101,7 @@ def _with_driver(url: str) -> str:
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Read the settings; the environment beats the file. Raises SettingsError with the setting's name."""
-    file_values = _read_env_file(env_file or Path(".env"))
+    file_values = read_env_file(env_file or Path(".env"))
     values = {**file_values, **(os.environ if environ is None else environ)}
     values = {name: value.strip() for name, value in values.items() if value.strip()}
     app_env = values.get("APP_ENV", DEVELOPMENT)
@@ -107,15 +110,16 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     production = app_env == PRODUCTION
     return Settings(
         app_env=app_env,
-        auth_basic_enabled=_flag(values, "AUTH_BASIC_ENABLED", default=not production),
+        auth_basic_enabled=flag(values, "AUTH_BASIC_ENABLED", default=not production),
         throttles=_throttles(values, production=production),
         cors_allowed_origins=_origins(values, production=production),
-        time_zone=_zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
+        time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
         media_backend=values.get("MEDIA_BACKEND", "local"),
         media_root=values.get("MEDIA_ROOT", "var/media"),
         log_level=values.get("LOG_LEVEL", "info").lower(),
         **_keys(values, production=production),
         **_addresses(values),
+        **_providers(values, production=production),
         **_numbers(values),
     )
 
@@ -135,15 +139,25 @@ def _keys(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
 
 def _addresses(values: Mapping[str, str]) -> dict[str, Any]:
     database_url = _database_url(values)
-    port = _whole(values, "PORT", 8000, low=1, high=65535)
+    port = whole(values, "PORT", 8000, low=1, high=65535)
     public_url = values.get("PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
     return {
         "port": port,
-        "sandbox_port": _whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
+        "sandbox_port": whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
         "database_url": database_url,
         "database_admin_url": _plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
         "public_url": public_url,
         "frontend_url": values.get("FRONTEND_URL", public_url).rstrip("/"),
+    }
+
+
+def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
+    """Where the providers are: unless set, the real ones in production and else the sandbox."""
+    port = whole(values, "PORT", 8000, low=1, high=65535)
+    sandbox = f"http://127.0.0.1:{whole(values, 'SANDBOX_PORT', port + 1, low=1, high=65535)}"
+    return {
+        "fcm_base_url": base_url(values, "FCM_BASE_URL", FCM_URL if production else f"{sandbox}/fcm"),
+        "google_service_account_file": values.get("GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT),
     }
 
 
@@ -165,20 +179,9 @@ _NUMBERS = {
 
 def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
     return {
-        name.lower(): _whole(values, name, default, low=low, high=high)
+        name.lower(): whole(values, name, default, low=low, high=high)
         for name, (default, low, high) in _NUMBERS.items()
     }
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    pairs = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        match = re.fullmatch(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(.*?)\s*", line)
-        if match:
-            pairs[match[1]] = match[2].strip("\"'")
-    return pairs
 
 
 def _database_url(values: Mapping[str, str]) -> str:
@@ -205,28 +208,6 @@ def _secret(values: Mapping[str, str], name: str, *, production: bool) -> str:
     if production and any(known in secret.lower() for known in KNOWN_SECRETS):
         raise SettingsError(f"{name} is an example's value; production needs one of its own")
     return secret
-
-
-def _flag(values: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = values.get(name, str(default)).lower()
-    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
-        raise SettingsError(f"{name} is either true or false, not {text!r}")
-    return text in {"true", "1", "yes", "on"}
-
-
-def _whole(values: Mapping[str, str], name: str, default: int, *, low: int, high: int) -> int:
-    text = values.get(name, str(default))
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-        raise SettingsError(f"{name} is a whole number from {low} to {high}, not {text!r}")
-    return int(text)
-
-
-def _zone_name(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SettingsError(f"TIME_ZONE {name!r} is not a known time zone") from error
-    return name
 
 
 def _throttles(values: Mapping[str, str], *, production: bool) -> dict[str, str]:
