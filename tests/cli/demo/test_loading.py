@@ -9,12 +9,14 @@ import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.cli.demo import loading
 from app.cli.demo.catalog import ITEMS, TOP
 from app.cli.demo.catalog_data import TREE
 from app.cli.demo.people_data import PEOPLE, PLACES
 from app.domain.inventory.service import audit
+from app.settings import Settings
 from tests.cli.demo.conftest import call, load, one, rows
 
 COUNTS = {"accounts": 5, "categories": 38, "products": 80, "stores": 12, "orders": 72, "promotions": 3}
@@ -125,10 +127,17 @@ async def test_what_exists_is_left_as_it_is(db: AsyncSession) -> None:
     assert await one(db, "SELECT first_name FROM users WHERE username = 'ana'") == "Anahí"
 
 
-async def test_two_loads_at_once_make_one(db: AsyncSession) -> None:
-    first, second = await asyncio.gather(load(), load())
+async def test_two_loads_at_once_make_one(
+    db: AsyncSession, sessions: async_sessionmaker[AsyncSession], settings: Settings
+) -> None:
+    async def load_beside() -> dict[str, int]:
+        async with sessions() as session, session.begin():
+            return (await loading.load(session, settings, lambda _step: None)).counts
+
+    first, second = await asyncio.gather(load_beside(), load_beside())
     assert first == second
     assert {name: first[name] for name in COUNTS} == COUNTS
+    assert list((await audit(db))[1]) == []
 
 
 async def test_pictures_are_drawn_small(db: AsyncSession, media: Path) -> None:
