@@ -80,7 +80,7 @@ BEGIN
         PERFORM stock_put(given.pool_id, given.units);
     END LOOP;
     FOR pool IN SELECT unnest(p_pools) ORDER BY 1 LOOP
-        PERFORM stock_settle(pool);
+        PERFORM stock_settle(pool, family);
     END LOOP;
     RETURN stock_lock(p_pools);
 END $$;
@@ -107,22 +107,21 @@ LANGUAGE sql AS $$
          ORDER BY s.pool_id, s.n FOR UPDATE) l
 $$;
 
--- Move what closed children of a pool have left back to it.
-CREATE FUNCTION stock_settle(p_pool bigint) RETURNS integer
+-- Move what closed children of a pool have left back to it; the caller has locked the family's slots. A child that has
+-- closed since then waits for the next time: its slots would be locked out of order.
+CREATE FUNCTION stock_settle(p_pool bigint, p_family bigint[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     child record;
     left_over integer;
     moved integer := 0;
-    children bigint[];
 BEGIN
-    SELECT array_agg(c.id ORDER BY c.id) INTO children FROM stock_pool c
-     WHERE c.parent_id = p_pool AND c.settled_at IS NULL AND c.closes_at < clock_timestamp();
-    IF children IS NULL THEN
-        RETURN 0;
-    END IF;
-    PERFORM stock_lock(children || p_pool);
-    FOR child IN SELECT unnest(children) AS id LOOP
+    FOR child IN
+        SELECT c.id FROM stock_pool c
+         WHERE c.parent_id = p_pool AND c.id = ANY (p_family) AND c.settled_at IS NULL
+           AND c.closes_at < clock_timestamp()
+         ORDER BY c.id
+    LOOP
         SELECT COALESCE(sum(s.available), 0) INTO left_over FROM stock_slot s WHERE s.pool_id = child.id;
         IF left_over > 0 THEN
             UPDATE stock_slot SET available = 0 WHERE pool_id = child.id AND available > 0;

@@ -68,6 +68,7 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     pools bigint[] := (SELECT array_agg(DISTINCT p.pool_id ORDER BY p.pool_id) FROM flash_promo p WHERE p.id = ANY (p_promos));
+    family bigint[];
     over bigint[];
     over_pools bigint[];
     over_units integer[];
@@ -163,14 +164,15 @@ BEGIN
 
     -- The slots, pool by pool. A patient call locks all it may touch first, in one order.
     IF p_patient THEN
-        PERFORM stock_lock(stock_family(pools || over_pools));
+        family := stock_family(pools || over_pools);
+        PERFORM stock_lock(family);
     END IF;
     FOR pool, given IN SELECT o.pool_id, o.units FROM unnest(over_pools, over_units) AS o (pool_id, units) ORDER BY 1 LOOP
         PERFORM stock_put(pool, given);
     END LOOP;
     FOREACH pool IN ARRAY COALESCE(pools, '{}') LOOP
         IF p_patient THEN
-            PERFORM stock_settle(pool);
+            PERFORM stock_settle(pool, family);
         END IF;
         members := ARRAY(SELECT m.n FROM unnest(verdicts, claim_pools) WITH ORDINALITY AS m (verdict, pool_id, n)
                           WHERE m.verdict = 'new' AND m.pool_id = pool ORDER BY m.n);

@@ -17,7 +17,7 @@ NAMES = (
     "stock_spread(bigint, integer)",
     "stock_gather(bigint[])",
     "stock_family(bigint[])",
-    "stock_settle(bigint)",
+    "stock_settle(bigint, bigint[])",
     "stock_lock(bigint[])",
     "stock_put(bigint, integer)",
     "stock_sweep(integer)",
@@ -57,7 +57,7 @@ def upgrade() -> None:
         _instant("closes_at"),
         _instant("settled_at"),
         _instant("created_at", nullable=False, default=True),
-        sa.CheckConstraint("(parent_id IS NULL) = (closes_at IS NULL)", name="ck_stock_pool_parent_closes"),
+        sa.CheckConstraint("(parent_id IS NULL) = (closes_at IS NULL)", name=op.f("ck_stock_pool_parent_closes")),
     )
     op.create_index(
         "ix_stock_pool_open_children", "stock_pool", ["parent_id"], postgresql_where=sa.text("settled_at IS NULL")
@@ -69,7 +69,7 @@ def upgrade() -> None:
         ),
         sa.Column("n", sa.SmallInteger(), primary_key=True, autoincrement=False),
         sa.Column("available", sa.Integer(), nullable=False),
-        sa.CheckConstraint("available >= 0", name="ck_stock_slot_available_not_negative"),
+        sa.CheckConstraint("available >= 0", name=op.f("ck_stock_slot_available_not_negative")),
         postgresql_with={"fillfactor": 50},
     )
     _create_reservations()
@@ -83,9 +83,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(12), nullable=False),
         sa.Column("cause", sa.String(200), nullable=False, server_default=""),
         _instant("created_at", nullable=False, default=True),
-        sa.CheckConstraint("delta <> 0", name="ck_stock_ledger_delta_not_zero"),
+        sa.CheckConstraint("delta <> 0", name=op.f("ck_stock_ledger_delta_not_zero")),
         sa.CheckConstraint(
-            "kind IN ('opening', 'adjustment', 'set_aside', 'sale', 'return')", name="ck_stock_ledger_kind"
+            "kind IN ('opening', 'adjustment', 'set_aside', 'sale', 'return')", name=op.f("ck_stock_ledger_kind")
         ),
     )
     op.create_index("ix_stock_ledger_pool_id", "stock_ledger", ["pool_id"])
@@ -98,7 +98,7 @@ def _create_reservations() -> None:
     op.create_table(
         "reservation",
         *_reservation_columns(),
-        sa.CheckConstraint("quantity > 0", name="ck_reservation_quantity_positive"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_reservation_quantity_positive")),
     )
     # Rows live a minute: vacuum early and often, by count and not by share.
     op.execute(
@@ -117,9 +117,11 @@ def _create_reservations() -> None:
         _instant("finished_at", nullable=False, default=True),
         sa.Column("order_id", sa.BigInteger()),
         _instant("returned_at"),
-        sa.CheckConstraint("status IN ('confirmed', 'cancelled', 'expired')", name="ck_reservation_finished_status"),
         sa.CheckConstraint(
-            "(status = 'confirmed') = (order_id IS NOT NULL)", name="ck_reservation_finished_confirmed_has_order"
+            "status IN ('confirmed', 'cancelled', 'expired')", name=op.f("ck_reservation_finished_status")
+        ),
+        sa.CheckConstraint(
+            "(status = 'confirmed') = (order_id IS NOT NULL)", name=op.f("ck_reservation_finished_confirmed_has_order")
         ),
     )
     op.create_index("uq_reservation_finished_token", "reservation_finished", ["token"], unique=True)

@@ -103,10 +103,13 @@ class StockService:
         return int((await self.session.execute(queries.SWEEP, {"limit": limit})).scalar_one())
 
     async def settle_closed_pools(self, limit: int = 100) -> int:
-        """Settle the parents of up to `limit` closed pools; returns how many pools were looked at."""
+        """Settle the parents of up to `limit` closed pools; returns how many pools were looked at.
+
+        All in one call: it locks holds before slots, and a second pool's holds would come after the first one's slots.
+        """
         parents = (await self.session.execute(queries.CLOSED_PARENTS, {"limit": limit})).scalars().all()
-        for parent in parents:
-            await self._gather(parent)
+        if parents:
+            await self.session.execute(queries.GATHER, {"pools": list(parents)})
         return len(parents)
 
     async def hold(self, token: UUID, user_id: int) -> HoldRow | None:

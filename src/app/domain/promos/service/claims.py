@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,9 @@ from app.errors import Unavailable
 
 BATCH = 64
 SECONDS = 5.0
-# A claim that may not be refused and cannot be served asks again this often, each time waiting for the slots' locks.
-PATIENT_TRIES = 5
+# A claim that may not be refused and cannot be served asks again for so long, each time waiting for the slots' locks.
+# Not so often: where holds run out all the time, others may be quicker any number of times.
+PATIENCE_SECONDS = 4.0
 DEADLOCK_TRIES = 3
 RETRIED_STATES = frozenset({"40001", "40P01"})
 STATEMENT = "SELECT * FROM promo_claim($1, $2, $3, $4, $5, $6)"
@@ -70,14 +72,13 @@ class ClaimEngine:
         """A verdict that is not `retry`. Raises AppError when the database cannot be asked."""
         try:
             verdict = await self._eager.submit(ask)
-            for _ in range(PATIENT_TRIES):
-                if verdict.verdict != "retry":
-                    return verdict
+            until = monotonic() + PATIENCE_SECONDS
+            while verdict.verdict == "retry":
+                if monotonic() > until:
+                    raise Unavailable
                 verdict = await self._patient.submit(ask)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             raise app_error_of(error) or error from error
-        if verdict.verdict == "retry":
-            raise Unavailable
         return verdict
 
     async def _send_eagerly(self, asks: Sequence[Ask]) -> list[Verdict]:
