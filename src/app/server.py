@@ -41,6 +41,8 @@ from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
+# What a browser's script may read beside the body.
+EXPOSED_HEADERS = ["X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate"]
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
@@ -102,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
 
 def _cors(settings: Settings) -> CORSConfig | None:
     origins = list(settings.cors_allowed_origins)
-    return CORSConfig(allow_origins=origins) if origins else None
+    return CORSConfig(allow_origins=origins, expose_headers=EXPOSED_HEADERS) if origins else None
 
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:

@@ -28,7 +28,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 DEFAULT_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 HSTS = b"max-age=31536000; includeSubDomains"
 _CRASH = b'{"detail":"A server error occurred."}'
-_MISSING = b'{"detail":"Not found."}'
+# Where a path with an odd number leads: to the application's own answer for what does not exist.
+_NOWHERE = "/nowhere"
 _INT8_DIGITS = 18
 _QUIET = {"/livez", "/readyz", "/api/health/", "/metrics"}
 
@@ -67,11 +68,10 @@ class Edge:
             scope = {**scope, "method": "GET"}  # the server's own scope stays: it has to know that no body follows
         try:
             if has_odd_number(scope["path"]):
-                await exchange.answer(404, _MISSING)
-            else:
-                await self.inner(scope, receive, exchange.send)
+                scope = {**scope, "path": _NOWHERE}
+            await self.inner(scope, receive, exchange.send)
         except Exception:
-            log.exception("crash", path=scope["path"])
+            log.exception("crash", path=exchange.path)
             if exchange.status:
                 raise
             await exchange.answer(500, _CRASH)
