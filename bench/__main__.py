@@ -1,0 +1,84 @@
+"""`make bench`, `make bench QUICK=1`, `make bench FULL=1`; `python -m bench document` renews the page's figures."""
+
+import os
+import secrets
+import signal
+import sys
+import time
+from dataclasses import replace
+
+from bench import dataset, report, rounds
+from bench.plan import HOT, Mode, Scenario, chosen_mode
+from bench.subjects import all_running, peer_versions, prepare_peer
+
+PEERS = ("peer-sync", "peer-gthread")
+TRIAL_SECONDS = 2.0
+
+
+def main() -> int:
+    if sys.argv[1:] == ["document"]:
+        report.document()
+        return 0
+    # Ended by whomever, the servers that were started end too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    mode, started = chosen_mode(), time.monotonic()
+    admin_url = os.environ.get("BENCH_DATABASE_URL")
+    if not admin_url:
+        raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
+    prepare_peer()
+    url = dataset.prepare(admin_url)
+    secret = secrets.token_hex(32)
+    peer = faster_peer(url, secret, mode)
+    rows = []
+    for scenario in mode.scenarios:
+        rows += report.rows_of(scenario, measure(url, secret, peer, scenario, mode))
+    report.write(rows, mode, dataset.versions(url) | {"peer": peer, **peer_versions()})
+    print(f"\n{report.table(rows)}\n\nmicroseconds of processor time an answer\n{report.costs(rows)}\n")
+    print(f"{mode.name}: {time.monotonic() - started:.0f} s; a ratio is that of one round, the median of the rounds")
+    missed = [row for row in rows if row["met"] is False]
+    for row in missed:
+        print(f"missed: {row['scenario']}, {row['unit']}")
+    return 1 if missed and mode.fails else 0
+
+
+def faster_peer(url: str, secret: str, mode: Mode) -> str:
+    """The kind of gunicorn's workers with which the peer does more."""
+    trial = replace(mode, seconds=TRIAL_SECONDS, warm_seconds=1.0)
+    rates = {}
+    with all_running(PEERS, url, secret) as subjects:
+        for subject in subjects:
+            rates[subject.name] = rounds.attack(url, secret, subject, HOT, trial).rate
+    print(", ".join(f"{name} {rate:.0f}/s" for name, rate in rates.items()), flush=True)
+    return max(rates, key=rates.__getitem__)
+
+
+def measure(url: str, secret: str, peer: str, scenario: Scenario, mode: Mode) -> report.Measured:
+    """All rounds of a scenario."""
+    print(f"\n{scenario.name}, {scenario.clients} clients, {mode.rounds} rounds of {mode.seconds:g} s", flush=True)
+    dataset.delay_commits(url, scenario.commit_delay)
+    try:
+        with all_running(("ours", peer, "limit"), url, secret) as subjects:
+            names = ("ours", "peer", "limit")
+            measured: dict[str, list[rounds.Round]] = {name: [] for name in names}
+            for number in range(mode.rounds):
+                for name, subject in zip(names, subjects, strict=True):
+                    measured[name].append(rounds.attack(url, secret, subject, scenario, mode))
+                show(number, measured)
+    finally:
+        dataset.delay_commits(url, 0)
+    return measured
+
+
+def show(number: int, measured: report.Measured) -> None:
+    last = {name: of[-1] for name, of in measured.items()}
+    parts = [
+        f"{name} {r.rate:6.0f}/s p50 {r.p50_ms:5.1f} p99 {r.p99_ms:5.1f} ms "
+        f"cpu {r.server_us:.0f}+{r.database_us:.0f}+{r.client_us:.0f} us"
+        for name, r in last.items()
+    ]
+    ratios = f"{last['ours'].rate / last['peer'].rate:.1f}x  {last['ours'].rate / last['limit'].rate:.0%}"
+    print(f"{number + 1:2} {' | '.join(parts)} | {ratios}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
