@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory.service import audit as audit_ledgers
-from app.domain.promos.queries import CHECKS
+from app.domain.promos.queries.audit import CHECKS
 
 LEDGERS = "ledgers"
 ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.inventory.service import HoldRow, StockService
 from app.domain.orders.service import HeldLine, OrderService
 from app.domain.orders.states import PaymentMethod
-from app.domain.promos import queries
+from app.domain.promos.queries import promotions as queries
 from app.domain.promos.rules import UNKNOWN_HOLD, over_hold, refusal
 from app.domain.promos.schemas import Hold
 from app.domain.promos.service.claims import Ask, ClaimEngine, Grant

@@ -10,8 +10,8 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory.service import NotEnough, StockService
-from app.domain.promos import queries
 from app.domain.promos.models import FlashPromo
+from app.domain.promos.queries import promotions as queries
 from app.domain.promos.rules import UNKNOWN_PROMO, StateError, Status, check_price, check_window
 from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
 from app.errors import Forbidden, Invalid, NotFound
