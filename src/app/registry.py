@@ -2,7 +2,16 @@
 
 from importlib import import_module
 
-DOMAINS_WITH_TABLES: tuple[str, ...] = ("accounts", "inventory", "catalog", "stores", "orders", "promos")
+DOMAINS_WITH_TABLES: tuple[str, ...] = (
+    "accounts",
+    "devices",
+    "inventory",
+    "catalog",
+    "stores",
+    "orders",
+    "promos",
+    "notifications",
+)
 
 
 def load() -> None:

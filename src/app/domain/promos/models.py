@@ -1,6 +1,8 @@
 """Flash promotions. What a promotion is at a moment is read from the clock; only its cancellation is stored."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, text
+import datetime as dt
+
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,4 +40,28 @@ class FlashPromo(Identified, Base):
     per_user_limit: Mapped[int] = mapped_column(Integer, server_default="1")
     segments: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{new,frequent}'"))
     radius_m: Mapped[int] = mapped_column(Integer, server_default="2000")
+    created_at: Mapped[CreatedAt]
+
+
+class PromoNotification(Identified, Base):
+    """A user is told of a promotion on a day of the shop's zone: once, whoever asks how often.
+
+    `place` numbers the user's promotions of that day, so that the daily cap holds however many promotions start at
+    once. `devices` is how many of the user's devices get a push; null until that has been looked up.
+    """
+
+    __tablename__ = "promo_notification"
+    __table_args__ = (
+        UniqueConstraint("promo_id", "sent_date", "user_id"),
+        UniqueConstraint("user_id", "sent_date", "place"),
+        CheckConstraint("place > 0", name="place_positive"),
+        CheckConstraint("devices >= 0", name="devices_not_negative"),
+        Index("ix_promo_notification_open", "promo_id", "id", postgresql_where=text("devices IS NULL")),
+    )
+
+    promo_id: Mapped[int] = mapped_column(ForeignKey("flash_promo.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    sent_date: Mapped[dt.date] = mapped_column(Date)
+    place: Mapped[int] = mapped_column(SmallInteger)
+    devices: Mapped[int | None] = mapped_column(SmallInteger)
     created_at: Mapped[CreatedAt]

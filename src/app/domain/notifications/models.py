@@ -1,0 +1,68 @@
+"""Every push to every device: what was to be said, and what became of it."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.models import Base, CreatedAt, Identified, Instant
+from app.domain.notifications.rules import KINDS, STATES
+
+_KIND_LIST = ", ".join(f"'{kind}'" for kind in KINDS)
+_STATE_LIST = ", ".join(f"'{state}'" for state in STATES)
+
+
+class PushLog(Identified, Base):
+    """One push to one device. `user_id` is whom it was for: the device may belong to somebody else by now.
+
+    It waits until `due_at`; while it is being sent, `due_at` is when its sender counts as dead; from `expires_at` on it
+    is not worth sending. A push of a promotion goes to a device once a day.
+    """
+
+    __tablename__ = "push_log"
+    __table_args__ = (
+        UniqueConstraint("device_token_id", "promo_id", "sent_date"),
+        CheckConstraint(f"notification_type IN ({_KIND_LIST})", name="notification_type"),
+        CheckConstraint(f"state IN ({_STATE_LIST})", name="state"),
+        CheckConstraint(
+            "(promo_id IS NULL) = (sent_date IS NULL) AND (promo_id IS NULL) = (promo_notification_id IS NULL)",
+            name="promo_has_a_day",
+        ),
+        Index("ix_push_log_user_id", "user_id", text("id DESC")),
+        Index("ix_push_log_open", "due_at", postgresql_where=text("state IN ('waiting', 'sending')")),
+        Index(
+            "ix_push_log_promo_notification_id",
+            "promo_notification_id",
+            postgresql_where=text("promo_notification_id IS NOT NULL"),
+        ),
+        Index("ix_push_log_fcm_message_id", "fcm_message_id", postgresql_where=text("fcm_message_id <> ''")),
+        Index(
+            "uq_push_log_order_event_id",
+            "order_event_id",
+            "device_token_id",
+            "notification_type",
+            unique=True,
+            postgresql_where=text("order_event_id IS NOT NULL"),
+        ),
+    )
+
+    device_token_id: Mapped[int] = mapped_column(ForeignKey("device_token.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    promo_notification_id: Mapped[int | None] = mapped_column(ForeignKey("promo_notification.id", ondelete="CASCADE"))
+    promo_id: Mapped[int | None]
+    sent_date: Mapped[dt.date | None] = mapped_column(Date)
+    order_event_id: Mapped[int | None] = mapped_column(ForeignKey("order_event.id", ondelete="CASCADE"))
+    notification_type: Mapped[str] = mapped_column(String(20))
+    title: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(String(500))
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    collapse_id: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(10), server_default="waiting")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    fcm_message_id: Mapped[str] = mapped_column(String(200), server_default="")
+    error_message: Mapped[str] = mapped_column(Text, server_default="")
+    due_at: Mapped[Instant] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[Instant]
+    created_at: Mapped[CreatedAt]
+    sent_at: Mapped[Instant | None]
