@@ -13,7 +13,9 @@ from app.server import Relampago, create_app
 from app.settings import Settings
 from tests.sources import NOT_OURS, ROOT, Source, files, sources
 
-BASE = ("app.settings", "app.errors", "app.logs", "app.http", "app.db", "app.jobs.queue", "app.jobs.retries")
+BASE = (
+    "app.environment", "app.settings", "app.errors", "app.logs", "app.http", "app.db", "app.jobs.queue", "app.jobs.retries",
+)  # fmt: skip
 DOMAINS = [
     "activity", "accounts", "devices", "rates", "site", "inventory", "catalog", "stores", "pricing", "marketing",
     "storefront", "carts", "orders", "customers", "payments", "promos",
@@ -68,6 +70,14 @@ def test_imports_go_up_the_line() -> None:
         if _within(name, "app") and place_of(name) > place_of(source.module) >= 0
     ]
     assert offences == []
+
+
+def test_every_module_stands_in_the_line() -> None:
+    passive = {"app", "app.domain"}
+    lost = [
+        source.name for source in sources("src/app") if place_of(source.module) < 0 and source.module not in passive
+    ]
+    assert lost == []
 
 
 def test_leaves_are_reached_by_jobs_and_routes_alone() -> None:

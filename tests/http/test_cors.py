@@ -1,0 +1,75 @@
+"""Origins match exactly or not at all."""
+
+import httpx
+import pytest
+
+from app.server import Relampago
+from tests.http.conftest import client_of, offline
+
+GOOD = "https://shop.example.com"
+EVIL = [
+    "https://shopXexample.com",
+    "https://shop.example.com.evil.net",
+    "https://evil.net/https://shop.example.com",
+    "https://evilshop.example.com",
+    "http://shop.example.com",
+    "https://shop.example.com:8443",
+    "https://shop.example.co",
+    "https://SHOP.example.com.",
+    "null",
+    "https://shop.example.com\\@evil.net",
+    ".*",
+]
+
+
+@pytest.fixture(scope="module")
+def app() -> Relampago:
+    return offline(CORS_ALLOWED_ORIGINS=f"{GOOD},https://admin.example.com")
+
+
+async def preflight(app: Relampago, origin: str, path: str = "/api/probe/everything") -> httpx.Response:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    async with client_of(app) as http:
+        return await http.options(path, headers=headers)
+
+
+async def test_a_listed_origin_may(app: Relampago) -> None:
+    answer = await preflight(app, GOOD)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == GOOD
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "access-control-allow-credentials" not in answer.headers
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("origin", EVIL)
+async def test_a_lookalike_may_not(app: Relampago, origin: str) -> None:
+    answer = await preflight(app, origin)
+    assert "access-control-allow-origin" not in answer.headers
+    async with client_of(app) as http:
+        answer = await http.get("/livez", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/livez", "/api/nothing/", "/api/probe/crash", "/api/probe/everything/+5/"])
+async def test_a_listed_origin_reads_every_answer(app: Relampago, path: str) -> None:
+    async with client_of(app) as http:
+        answer = await http.get(path, headers={"Origin": GOOD})
+    assert answer.headers["access-control-allow-origin"] == GOOD
+    assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+    assert "Origin" in answer.headers["vary"]
+
+
+async def test_without_origins_nobody_may() -> None:
+    production = offline(APP_ENV="production", SECRET_KEY="0123456789abcdef" * 3, CRONJOB_AUTH_KEY="k" * 40)
+    assert "access-control-allow-origin" not in (await preflight(production, GOOD)).headers
+
+
+async def test_a_star_lets_everybody_in_without_credentials() -> None:
+    answer = await preflight(offline(CORS_ALLOWED_ORIGINS="*"), "https://anything.example")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in answer.headers

@@ -1,0 +1,101 @@
+"""Logs: one JSON object a line, and no secret in any of them."""
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from app.logs import MASK, configure_logs, mask
+from tests.http.conftest import client_of, offline
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        ({"password": "x", "new_password2": "y", "event": "z"}, {"password": MASK, "new_password2": MASK,
+        "event": "z"}),
+        ({"Authorization": "Basic abc", "api_key": "k"}, {"Authorization": MASK, "api_key": MASK}),
+        ({"token": None, "refresh_token": "r"}, {"token": None, "refresh_token": MASK}),
+        ({"event": f"got {TOKEN}!"}, {"event": f"got {MASK}!"}),
+        ({"event": "header Bearer abcdef123456 seen"}, {"event": f"header {MASK} seen"}),
+        ({"data": {"user": "ana", "password": "x", "deep": [{"code": "123456"}]}},
+         {"data": {"user": "ana", "password": MASK, "deep": [{"code": MASK}]}}),
+        ({"list": [TOKEN, 5, (TOKEN,)]}, {"list": [MASK, 5, [MASK]]}),
+    ],
+)  # fmt: skip
+def test_secrets_are_masked(event: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert mask(None, "", event) == shown
+
+
+async def lines_of(capsys: pytest.CaptureFixture[str], path: str, **headers: str) -> list[dict[str, Any]]:
+    """What the application writes while it answers one request."""
+    structlog.reset_defaults()
+    app = offline(LOG_LEVEL="info")
+    capsys.readouterr()
+    try:
+        async with client_of(app) as http:
+            await http.get(path, headers=headers)
+    except httpx.InvalidURL:
+        pytest.fail("the test's own address is bad")
+    finally:
+        configure_logs("critical")
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+async def test_a_request_is_one_line_with_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = await lines_of(capsys, "/api/nothing/?page=2", **{"X-Request-Id": "log-test-1"})
+    assert (line["method"], line["path"], line["query"], line["status"]) == ("GET", "/api/nothing/", "page=2", 404)
+    assert (line["request_id"], line["level"], line["event"]) == ("log-test-1", "info", "request")
+    assert line["ms"] >= 0
+
+
+async def test_probes_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await lines_of(capsys, "/livez") == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/api/{TOKEN}/", f"/api/nothing/?token={TOKEN}", f"/api/nothing/?x={TOKEN}",
+        "/api/nothing/?api_key=s3cret-value",
+        "/api/nothing/?api%5Fkey=s3cret-value", "/api/nothing/?%70assword=s3cret-value",
+    ],
+)  # fmt: skip
+async def test_no_secret_of_an_address_is_logged(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    lines = await lines_of(
+        capsys, path, authorization=f"Bearer {TOKEN}", **{"User-Agent": TOKEN, "Cookie": "a=s3cret-value"}
+    )
+    assert lines
+    assert TOKEN not in json.dumps(lines)
+    assert "s3cret-value" not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/a%0d%0afake: line/", "/api/%1b[31mred/", "/api/%22%7d%0a%7b%22event%22:%22fake/"]
+)
+async def test_one_request_stays_one_line(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    lines = await lines_of(capsys, path, **{"User-Agent": "x\x1b[31m"})
+    assert [line["event"] for line in lines] == ["request"]
+    assert capsys.readouterr().out.count("\x1b") == 0
+
+
+async def test_a_crash_is_logged_without_its_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = await lines_of(capsys, "/api/probe/crash")
+    assert [line["event"] for line in lines] == ["unhandled", "request"]
+    assert "RuntimeError" in lines[0]["exception"]
+    assert lines[0]["request_id"] == lines[1]["request_id"]
+    assert "eyJhbGciOiJIUzI1NiJ9" not in json.dumps(lines)
+
+
+def test_libraries_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info")
+    logging.getLogger("some.library").warning("signed in with %s\nand more", f"Bearer {TOKEN}")
+    (line,) = capsys.readouterr().out.splitlines()
+    configure_logs("critical")
+    found = json.loads(line)
+    assert (found["event"], found["logger"]) == (f"signed in with {MASK}\nand more", "some.library")

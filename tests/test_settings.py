@@ -1,0 +1,114 @@
+"""Settings: what is missing or wrong stops the start and is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.environment import SettingsError
+from app.settings import PRODUCTION, Settings, load_settings
+
+NOTHING = Path("/dev/null")
+URL = "postgresql://a:b@localhost:5432/c"
+GOOD = {"DATABASE_URL": URL, "SECRET_KEY": "k" * 32}
+LIVE = {**GOOD, "APP_ENV": PRODUCTION}
+
+
+def load(**environ: str) -> Settings:
+    return load_settings({**GOOD, **environ}, env_file=NOTHING)
+
+
+def test_two_settings_are_enough_for_development() -> None:
+    found = load()
+    assert (found.app_env, found.port, found.sandbox_port) == ("development", 8000, 8001)
+    assert found.public_url == found.frontend_url == "http://127.0.0.1:8000"
+    assert found.auth_basic_enabled
+    assert found.cors_allowed_origins == ("*",)
+    assert found.throttles["login"] == "1000/minute"
+    assert found.cronjob_auth_key == "demo-cron-key"
+
+
+def test_production_is_strict_by_default() -> None:
+    found = load_settings(LIVE, env_file=NOTHING)
+    assert found.production
+    assert not found.auth_basic_enabled
+    assert found.cors_allowed_origins == ()
+    assert found.throttles == {
+        "anon": "100/hour", "user": "1000/hour", "register": "5/hour", "login": "10/minute",
+        "change_password": "5/hour",
+        "profile_update": "30/hour", "product_create": "100/day", "order_create": "50/day",
+    }  # fmt: skip
+    assert found.cronjob_auth_key == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"SECRET_KEY": "k" * 32}, "DATABASE_URL"),
+        ({"DATABASE_URL": URL}, "SECRET_KEY"),
+        ({**GOOD, "SECRET_KEY": "k" * 31}, "SECRET_KEY"),
+        ({**GOOD, "SECRET_KEY": " "}, "SECRET_KEY"),
+        ({**GOOD, "SECRET_KEY_PREVIOUS": "short"}, "SECRET_KEY_PREVIOUS"),
+        ({**LIVE, "SECRET_KEY": "changeme" * 5}, "SECRET_KEY"),
+        ({**LIVE, "CRONJOB_AUTH_KEY": "demo-cron-key"}, "CRONJOB_AUTH_KEY"),
+        ({**GOOD, "APP_ENV": "prod"}, "APP_ENV"),
+        ({**GOOD, "PORT": "http"}, "PORT"),
+        ({**GOOD, "PORT": "65536"}, "PORT"),
+        ({**GOOD, "HOLD_SECONDS": "0"}, "HOLD_SECONDS"),
+        ({**GOOD, "HOLD_SECONDS": "\u0661"}, "HOLD_SECONDS"),
+        ({**GOOD, "AUTH_BASIC_ENABLED": "maybe"}, "AUTH_BASIC_ENABLED"),
+        ({**GOOD, "TIME_ZONE": "Mars/Olympus"}, "TIME_ZONE"),
+        ({**GOOD, "TIME_ZONE": "../etc/passwd"}, "TIME_ZONE"),
+        ({**GOOD, "THROTTLE_LOGIN": "10 a minute"}, "THROTTLE_LOGIN"),
+        ({**GOOD, "THROTTLE_ANON": "0/hour"}, "THROTTLE_ANON"),
+    ],
+)
+def test_what_is_wrong_stops_the_start_by_its_name(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{named}\b"):
+        load_settings(environ, env_file=NOTHING)
+
+
+def test_no_secret_stands_in_the_message() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(SECRET_KEY="my-own-little-secret")
+    assert "my-own-little-secret" not in str(caught.value)
+
+
+def test_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    file.write_text(f'# a comment\nexport DATABASE_URL="{URL}"\nSECRET_KEY={"f" * 32}\nPORT = 9000\nnonsense\n')
+    found = load_settings({"PORT": "9001"}, env_file=file)
+    assert (found.port, found.secret_key, found.database_url) == (9001, "f" * 32, URL)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"DATABASE_URL": "postgres://a@h/d"}, "postgresql://a@h/d"),
+        ({"DATABASE_URL": "postgresql+asyncpg://a@h/d"}, "postgresql://a@h/d"),
+        ({"POSTGRES_DB": "d"}, "postgresql://postgres:@127.0.0.1:5432/d"),
+        (
+            {"POSTGRES_DB": "d/x", "POSTGRES_USER": "u@v", "POSTGRES_PASSWORD": "p:/@#", "POSTGRES_HOST": "h"},
+            "postgresql://u%40v:p%3A%2F%40%23@h:5432/d%2Fx",
+        ),
+    ],
+)
+def test_the_database_in_its_forms(environ: dict[str, str], expected: str) -> None:
+    found = load_settings({"SECRET_KEY": "k" * 32, **environ}, env_file=NOTHING)
+    assert found.database_url == expected == found.database_admin_url
+    assert found.sqlalchemy_url == expected.replace("postgresql:", "postgresql+asyncpg:", 1)
+
+
+def test_lists_and_switches() -> None:
+    found = load(
+        CORS_ALLOWED_ORIGINS=" https://a.example , https://b.example,", AUTH_BASIC_ENABLED="off", THROTTLE_USER="off"
+    )
+    assert found.cors_allowed_origins == ("https://a.example", "https://b.example")
+    assert not found.auth_basic_enabled
+    assert found.throttles["user"] == "off"
+
+
+def test_settings_do_not_change() -> None:
+    found: Any = load()
+    with pytest.raises(AttributeError):
+        found.port = 1
