@@ -84,13 +84,15 @@ def upgrade() -> None:
     op.create_table(
         "orders",
         *_order_columns(),
-        sa.CheckConstraint(f"status IN ({listed})", name="ck_orders_status"),
-        sa.CheckConstraint("delivery_type IN ('delivery', 'pickup')", name="ck_orders_delivery_type"),
-        sa.CheckConstraint("payment_method IN ('cash', 'online')", name="ck_orders_payment_method"),
+        sa.CheckConstraint(f"status IN ({listed})", name=op.f("ck_orders_status")),
+        sa.CheckConstraint("delivery_type IN ('delivery', 'pickup')", name=op.f("ck_orders_delivery_type")),
+        sa.CheckConstraint("payment_method IN ('cash', 'online')", name=op.f("ck_orders_payment_method")),
         sa.CheckConstraint(
-            "total = subtotal - bulk_promotion_discount - discount AND total >= 0", name="ck_orders_total_adds_up"
+            "total = subtotal - bulk_promotion_discount - discount AND total >= 0", name=op.f("ck_orders_total_adds_up")
         ),
-        sa.CheckConstraint("discount >= 0 AND bulk_promotion_discount >= 0", name="ck_orders_discounts_not_negative"),
+        sa.CheckConstraint(
+            "discount >= 0 AND bulk_promotion_discount >= 0", name=op.f("ck_orders_discounts_not_negative")
+        ),
     )
     op.create_index("ix_orders_created_at", "orders", NEWEST)
     op.create_index("ix_orders_user_id_created_at", "orders", ["user_id", *NEWEST])
@@ -115,8 +117,8 @@ def _create_lines() -> None:
         sa.Column("price", sa.Numeric(10, 2), nullable=False),
         sa.Column("variants", postgresql.JSONB()),
         _blank("variants_label", 200),
-        sa.CheckConstraint("quantity > 0", name="ck_order_item_quantity_positive"),
-        sa.CheckConstraint("price >= 0 AND price <> 'NaN'", name="ck_order_item_price_not_negative"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_order_item_quantity_positive")),
+        sa.CheckConstraint("price >= 0 AND price <> 'NaN'", name=op.f("ck_order_item_price_not_negative")),
     )
     op.create_index("ix_order_item_order_id", "order_item", ["order_id"])
     op.create_index("ix_order_item_product_id", "order_item", ["product_id"])

@@ -52,16 +52,16 @@ def upgrade() -> None:
         sa.Column("segments", postgresql.ARRAY(sa.Text()), nullable=False, server_default=sa.text("'{new,frequent}'")),
         sa.Column("radius_m", sa.Integer(), nullable=False, server_default="2000"),
         _instant("created_at", now=True),
-        sa.CheckConstraint("ends_at > starts_at", name="ck_flash_promo_ends_after_start"),
-        sa.CheckConstraint("promo_price IS NULL OR discount_percent IS NULL", name="ck_flash_promo_one_price"),
-        sa.CheckConstraint("promo_price >= 0 AND promo_price <> 'NaN'", name="ck_flash_promo_promo_price"),
-        sa.CheckConstraint("discount_percent BETWEEN 0 AND 100", name="ck_flash_promo_discount_percent"),
+        sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_flash_promo_ends_after_start")),
+        sa.CheckConstraint("promo_price IS NULL OR discount_percent IS NULL", name=op.f("ck_flash_promo_one_price")),
+        sa.CheckConstraint("promo_price >= 0 AND promo_price <> 'NaN'", name=op.f("ck_flash_promo_promo_price")),
+        sa.CheckConstraint("discount_percent BETWEEN 0 AND 100", name=op.f("ck_flash_promo_discount_percent")),
         sa.CheckConstraint(
-            "max_units > 0 AND per_user_limit > 0 AND radius_m > 0", name="ck_flash_promo_counts_positive"
+            "max_units > 0 AND per_user_limit > 0 AND radius_m > 0", name=op.f("ck_flash_promo_counts_positive")
         ),
         sa.CheckConstraint(
             "segments <@ ARRAY['new', 'frequent']::text[] AND cardinality(segments) BETWEEN 1 AND 2",
-            name="ck_flash_promo_segments",
+            name=op.f("ck_flash_promo_segments"),
         ),
     )
     op.create_index("ix_flash_promo_store_product_id", "flash_promo", ["store_product_id"])
