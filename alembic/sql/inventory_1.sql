@@ -1,19 +1,34 @@
 -- Functions of the inventory domain. Times are compared with clock_timestamp(), since now() stands still in a transaction.
 
+-- The holds of a pool whose time is over. Only the index over the pair serves a comparison of pairs, whatever the planner
+-- believes of a table that was empty a moment ago; read backwards it visits these rows and no others.
+CREATE FUNCTION stock_due(p_pool bigint) RETURNS SETOF reservation
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM reservation r
+     WHERE (r.pool_id, r.expires_at) >= (p_pool, '-infinity')
+       AND (r.pool_id, r.expires_at) <= (p_pool, (SELECT clock_timestamp()))
+     ORDER BY r.pool_id DESC, r.expires_at DESC
+$$;
+
 -- Units of one pool that can be sold at this moment: in its slots, and held by people whose time is over.
 CREATE FUNCTION stock_own(p_pool bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT COALESCE(sum(s.available), 0) FROM stock_slot s WHERE s.pool_id = p_pool)
-         + (SELECT COALESCE(sum(r.quantity), 0) FROM reservation r
-             WHERE r.pool_id = p_pool AND r.expires_at <= clock_timestamp())
+         + (SELECT COALESCE(sum(r.quantity), 0) FROM stock_due(p_pool) r)
 $$;
 
 -- The same with what closed children (promotions that are over) have left, which nobody need have moved back yet.
-CREATE FUNCTION stock_free(p_pool bigint) RETURNS bigint
+CREATE FUNCTION stock_units(p_pool bigint) RETURNS TABLE (units bigint)
 LANGUAGE sql STABLE AS $$
-    SELECT stock_own(p_pool)
+    SELECT (SELECT COALESCE(sum(s.available), 0) FROM stock_slot s WHERE s.pool_id = p_pool)
+         + (SELECT COALESCE(sum(r.quantity), 0) FROM stock_due(p_pool) r)
          + (SELECT COALESCE(sum(stock_own(c.id)), 0) FROM stock_pool c
              WHERE c.parent_id = p_pool AND c.settled_at IS NULL AND c.closes_at < clock_timestamp())
+$$;
+
+CREATE FUNCTION stock_free(p_pool bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT units FROM stock_units(p_pool)
 $$;
 
 -- End holds that the caller has locked; returns their units by pool, which the caller puts back.
@@ -36,7 +51,7 @@ CREATE FUNCTION stock_lock_due(p_pools bigint[]) RETURNS bigint[]
 LANGUAGE sql AS $$
     SELECT array_agg(d.id) FROM (
         SELECT r.id FROM reservation r
-         WHERE r.pool_id = ANY (p_pools) AND r.expires_at <= clock_timestamp()
+         WHERE r.id = ANY (ARRAY(SELECT d.id FROM unnest(p_pools) AS p (id) CROSS JOIN LATERAL stock_due(p.id) d))
          ORDER BY r.id FOR UPDATE) d
 $$;
 
@@ -48,7 +63,7 @@ DECLARE
     given record;
 BEGIN
     SELECT array_agg(d.id) INTO due FROM (
-        SELECT r.id FROM reservation r WHERE r.expires_at <= clock_timestamp()
+        SELECT r.id FROM reservation r WHERE r.expires_at <= (SELECT clock_timestamp())
          ORDER BY r.id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
     FOR given IN SELECT * FROM stock_end(due) LOOP
         PERFORM stock_put(given.pool_id, given.units);

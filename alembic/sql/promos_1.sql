@@ -19,7 +19,7 @@ $$;
 -- ago, frequent with three paid ones in the last 90 days; what staff wrote beats both.
 CREATE FUNCTION buyer_in_segments(p_segments text[], p_override text[], p_first_paid timestamptz,
                                   p_third_last_paid timestamptz, p_at timestamptz)
-RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN p_override IS NOT NULL THEN p_override && p_segments
         ELSE 'new' = ANY (p_segments) AND (p_first_paid IS NULL OR p_first_paid >= p_at - interval '30 days')
@@ -34,8 +34,14 @@ RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT ST_DWithin(p_buyer, p_store, p_radius + 0.001)
 $$;
 
+-- The hold that a buyer has of a promotion, over or not. The limit keeps it a look by key in whatever it stands.
+CREATE FUNCTION promo_hold(p_promo bigint, p_user bigint) RETURNS SETOF reservation
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM reservation r WHERE r.promo_id = p_promo AND r.user_id = p_user LIMIT 1
+$$;
+
 -- Units of a promotion that a buyer has bought and not given back.
-CREATE FUNCTION promo_bought(p_promo bigint, p_user bigint) RETURNS bigint
+CREATE FUNCTION promo_bought(p_promo bigint, p_user bigint) RETURNS TABLE (units bigint)
 LANGUAGE sql STABLE AS $$
     SELECT COALESCE(sum(f.quantity), 0) FROM reservation_finished f
      WHERE f.promo_id = p_promo AND f.user_id = p_user AND f.status = 'confirmed' AND f.returned_at IS NULL
@@ -64,7 +70,10 @@ CREATE FUNCTION promo_claim(p_users bigint[], p_versions bigint[], p_promos bigi
 RETURNS TABLE (verdict text, units_left bigint, server_time timestamptz, id bigint, promo_id bigint,
                store_product_id bigint, user_id bigint, token uuid, quantity integer, unit_price numeric,
                expires_at timestamptz)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A session keeps the plans it has made, perhaps while the tables were empty: rows are found by key, never by a scan.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 #variable_conflict use_column
 DECLARE
     pools bigint[] := (SELECT array_agg(DISTINCT p.pool_id ORDER BY p.pool_id) FROM flash_promo p WHERE p.id = ANY (p_promos));
@@ -79,6 +88,8 @@ DECLARE
     undone bigint[] := '{}';
     granted boolean[];
     members integer[];
+    wanted integer[];
+    exceeded integer[];
     pool bigint;
     given integer;
     i integer;
@@ -88,12 +99,13 @@ BEGIN
     -- pool that the promotion had before it was edited, so that more pools may be given to than are claimed from.
     IF p_patient THEN
         over := stock_lock_due(stock_family(pools || ARRAY(
-            SELECT r.pool_id FROM reservation r
-             WHERE (r.promo_id, r.user_id) IN (SELECT * FROM unnest(p_promos, p_users)))));
+            SELECT h.pool_id FROM unnest(p_promos, p_users) AS c (promo_id, user_id)
+             CROSS JOIN LATERAL promo_hold(c.promo_id, c.user_id) h)));
     ELSE
         SELECT array_agg(d.id) INTO over FROM (
             SELECT r.id FROM reservation r
-             WHERE (r.promo_id, r.user_id) IN (SELECT * FROM unnest(p_promos, p_users)) AND r.expires_at <= at
+             WHERE r.id = ANY (ARRAY(SELECT h.id FROM unnest(p_promos, p_users) AS c (promo_id, user_id)
+                                      CROSS JOIN LATERAL promo_hold(c.promo_id, c.user_id) h WHERE h.expires_at <= at))
              ORDER BY r.id FOR UPDATE) d;
     END IF;
     IF over IS NOT NULL THEN
@@ -105,10 +117,10 @@ BEGIN
           FROM unnest(p_users, p_versions, p_promos, p_quantities)
                WITH ORDINALITY AS c (user_id, version, promo_id, quantity, n)
     ), stock AS MATERIALIZED (
-        SELECT s.pool_id, stock_free(s.pool_id) + COALESCE(
+        SELECT s.pool_id, f.units + COALESCE(
                    (SELECT sum(o.units) FROM unnest(over_pools, over_units) AS o (pool_id, units)
                      WHERE o.pool_id = ANY (stock_family(ARRAY[s.pool_id]))), 0) AS free
-          FROM unnest(pools) AS s (pool_id)
+          FROM unnest(pools) AS s (pool_id) CROSS JOIN LATERAL stock_units(s.pool_id) f
     ), judged AS MATERIALIZED (
         SELECT c.n, c.user_id, c.promo_id, c.quantity, p.pool_id, p.store_product_id, price.amount AS unit_price,
                GREATEST(LEAST(st.free, p.per_user_limit - b.units - CASE WHEN h.expires_at > at THEN h.quantity ELSE 0 END), 0)
@@ -136,8 +148,8 @@ BEGIN
           LEFT JOIN stock st ON st.pool_id = p.pool_id
           LEFT JOIN LATERAL promo_offer(p.store_product_id) o ON true
           LEFT JOIN LATERAL (SELECT promo_price(o.base_price, p.promo_price, p.discount_percent) AS amount) price ON true
-          LEFT JOIN reservation h ON h.promo_id = c.promo_id AND h.user_id = c.user_id
-          LEFT JOIN LATERAL (SELECT promo_bought(c.promo_id, c.user_id) AS units) b ON true
+          LEFT JOIN LATERAL promo_hold(c.promo_id, c.user_id) h ON true
+         CROSS JOIN LATERAL promo_bought(c.promo_id, c.user_id) b
     ), inserted AS (
         INSERT INTO reservation (pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at, created_at)
         SELECT j.pool_id, j.promo_id, j.store_product_id, j.user_id, gen_random_uuid(), j.quantity, j.unit_price,
@@ -153,11 +165,12 @@ BEGIN
       LEFT JOIN inserted m ON j.verdict = 'new' AND m.promo_id = j.promo_id AND m.user_id = j.user_id;
 
     -- An insert may have waited for the same buyer's checkout elsewhere: what is bought is counted again, afresh.
-    FOR i IN
-        SELECT m.n FROM unnest(made) WITH ORDINALITY AS m (id, n)
-          JOIN flash_promo p ON p.id = p_promos[m.n]
-         WHERE m.id IS NOT NULL AND p_quantities[m.n] > p.per_user_limit - promo_bought(p_promos[m.n], p_users[m.n])
-    LOOP
+    SELECT array_agg(m.n) INTO exceeded
+      FROM unnest(made, p_promos, p_users, p_quantities) WITH ORDINALITY AS m (id, promo_id, user_id, quantity, n)
+      JOIN flash_promo p ON p.id = m.promo_id
+     CROSS JOIN LATERAL promo_bought(m.promo_id, m.user_id) b
+     WHERE m.id IS NOT NULL AND m.quantity > p.per_user_limit - b.units;
+    FOREACH i IN ARRAY COALESCE(exceeded, '{}') LOOP
         verdicts[i] := 'limit';
         undone := undone || made[i];
     END LOOP;
@@ -167,17 +180,20 @@ BEGIN
         family := stock_family(pools || over_pools);
         PERFORM stock_lock(family);
     END IF;
-    FOR pool, given IN SELECT o.pool_id, o.units FROM unnest(over_pools, over_units) AS o (pool_id, units) ORDER BY 1 LOOP
-        PERFORM stock_put(pool, given);
-    END LOOP;
+    IF over_pools IS NOT NULL THEN
+        FOR pool, given IN SELECT o.pool_id, o.units FROM unnest(over_pools, over_units) AS o (pool_id, units) ORDER BY 1 LOOP
+            PERFORM stock_put(pool, given);
+        END LOOP;
+    END IF;
     FOREACH pool IN ARRAY COALESCE(pools, '{}') LOOP
         IF p_patient THEN
             PERFORM stock_settle(pool, family);
         END IF;
-        members := ARRAY(SELECT m.n FROM unnest(verdicts, claim_pools) WITH ORDINALITY AS m (verdict, pool_id, n)
-                          WHERE m.verdict = 'new' AND m.pool_id = pool ORDER BY m.n);
-        CONTINUE WHEN members = '{}';
-        granted := stock_take(pool, ARRAY(SELECT p_quantities[m] FROM unnest(members) AS m), p_patient);
+        SELECT array_agg(m.n), array_agg(m.quantity) INTO members, wanted FROM (
+            SELECT c.n, c.quantity FROM unnest(verdicts, claim_pools, p_quantities) WITH ORDINALITY AS c (verdict, pool_id, quantity, n)
+             WHERE c.verdict = 'new' AND c.pool_id = pool ORDER BY c.n) m;
+        CONTINUE WHEN members IS NULL;
+        granted := stock_take(pool, wanted, p_patient);
         CONTINUE WHEN true = ALL (granted);
         FOR i IN 1 .. cardinality(members) LOOP
             CONTINUE WHEN granted[i];
@@ -194,6 +210,6 @@ BEGIN
     SELECT v.verdict, v.units_left, clock_timestamp(), r.id, r.promo_id, r.store_product_id, r.user_id, r.token,
            r.quantity, r.unit_price, r.expires_at
       FROM unnest(verdicts, lefts) WITH ORDINALITY AS v (verdict, units_left, n)
-      LEFT JOIN reservation r ON v.verdict IN ('new', 'live') AND r.promo_id = p_promos[v.n] AND r.user_id = p_users[v.n]
+      LEFT JOIN LATERAL promo_hold(p_promos[v.n], p_users[v.n]) r ON v.verdict IN ('new', 'live')
      ORDER BY v.n;
 END $$;

@@ -24,7 +24,9 @@ NAMES = (
     "stock_lock_due(bigint[])",
     "stock_end(bigint[])",
     "stock_free(bigint)",
+    "stock_units(bigint)",
     "stock_own(bigint)",
+    "stock_due(bigint)",
 )
 NOW = sa.text("now()")
 

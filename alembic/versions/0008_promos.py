@@ -16,6 +16,7 @@ NAMES = (
     "promo_claim(bigint[], bigint[], bigint[], integer[], integer, boolean)",
     "promo_offer(bigint)",
     "promo_bought(bigint, bigint)",
+    "promo_hold(bigint, bigint)",
     "promo_near(geography, geography, integer)",
     "buyer_in_segments(text[], text[], timestamptz, timestamptz, timestamptz)",
     "promo_price(numeric, numeric, numeric)",

@@ -11,7 +11,7 @@ ACTIVE = text("""
     SELECT p.id, p.store_product_id, d.name AS product_name, s.id AS store_id, s.name AS store_name,
            round(ST_Distance(pr.location, s.geom)::numeric, 1)::float AS distance_m, free.units AS stock,
            sp.base_price, promo_price(sp.base_price, p.promo_price, p.discount_percent) AS promo_price,
-           GREATEST(LEAST(free.units, p.per_user_limit - promo_bought(p.id, pr.user_id) - COALESCE(h.quantity, 0)), 0)
+           GREATEST(LEAST(free.units, p.per_user_limit - bought.units - COALESCE(h.quantity, 0)), 0)
                AS units_left,
            p.starts_at, p.ends_at, clock.at AS server_time
       FROM profiles pr
@@ -20,7 +20,8 @@ ACTIVE = text("""
       JOIN store_product sp ON sp.id = p.store_product_id AND sp.deleted_at IS NULL
       JOIN store s ON s.id = sp.store_id AND s.deleted_at IS NULL AND s.is_active
       JOIN product d ON d.id = sp.product_id AND d.deleted_at IS NULL AND d.is_available
-     CROSS JOIN LATERAL (SELECT stock_free(p.pool_id) AS units) free
+     CROSS JOIN LATERAL stock_units(p.pool_id) free
+     CROSS JOIN LATERAL promo_bought(p.id, pr.user_id) bought
       LEFT JOIN reservation h ON h.promo_id = p.id AND h.user_id = pr.user_id AND h.expires_at > clock.at
      WHERE pr.user_id = :user
        AND promo_near(pr.location, s.geom, p.radius_m)
