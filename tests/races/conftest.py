@@ -1,0 +1,113 @@
+"""The races' arena: a database of its own, two API processes on it, started once; their logs have to stay silent."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+from app.server import create_app
+from app.settings import load_settings
+from tests.conftest import SECRET, empty, fresh_database
+from tests.races.arena import Arena
+from tests.races.proof import prove
+from tests.races.servers import api_processes, environment
+
+QUICK_ROUNDS, FULL_ROUNDS = 20, 200
+Round = Callable[[Arena], Awaitable[None]]
+Repeat = Callable[..., Awaitable[None]]
+
+
+@asynccontextmanager
+async def furnished(url: str, doors: list[httpx.AsyncClient]) -> AsyncIterator[Arena]:
+    """An arena on a database and on whatever answers for it."""
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=8)
+    async with asyncpg.create_pool(url, min_size=1, max_size=16) as pool:
+        arena = Arena(doors, pool, async_sessionmaker(engine, expire_on_commit=False), SECRET)
+        await arena.furnish()
+        yield arena
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def race_database(worker_name: str) -> AsyncIterator[str]:
+    async with fresh_database(f"races_{worker_name}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def arena(race_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
+    """Two processes. At the end neither has said a word, and the database has seen no deadlock."""
+    folder = tmp_path_factory.mktemp("races")
+    logs = [folder / "api-1.log", folder / "api-2.log"]
+    async with (
+        api_processes(environment(race_database, SECRET, folder), logs) as doors,
+        furnished(race_database, doors) as arena,
+    ):
+        yield arena
+        assert await arena.deadlocks() == 0
+    assert [log.read_text(encoding="utf-8") for log in logs] == ["", ""]
+
+
+@pytest.fixture(scope="session")
+async def glass_database(worker_name: str) -> AsyncIterator[str]:
+    """A database that may be broken."""
+    async with fresh_database(f"glass_{worker_name}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def glass_arena(glass_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
+    """Two applications in this process, each with its own pool and claim engine: for what has to be seen to fail."""
+    environ = environment(glass_database, SECRET, tmp_path_factory.mktemp("glass")) | {"LOG_LEVEL": "critical"}
+    settings = load_settings(environ, env_file=Path(os.devnull))
+    apps = [create_app(settings) for _ in range(2)]
+    doors = [
+        httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://testserver")
+        for app in apps
+    ]
+    async with furnished(glass_database, doors) as arena:
+        yield arena
+    for app, door in zip(apps, doors, strict=True):
+        await door.aclose()
+        await app.state.hold_desk.engine.close()
+        await app.state.engine.dispose()
+
+
+@pytest.fixture
+async def glass(glass_arena: Arena, glass_database: str) -> AsyncIterator[Arena]:
+    """An arena to break; emptied afterwards, its keys unique again."""
+    definitions = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    before = dict(await glass_arena.pool.fetch(definitions))
+    yield glass_arena
+    await empty(glass_database)
+    after = dict(await glass_arena.pool.fetch(definitions))
+    for name, definition in before.items():
+        if name not in after:
+            await glass_arena.pool.execute(definition)
+    await glass_arena.furnish()
+
+
+@pytest.fixture
+def rounds(full_rounds: bool) -> int:
+    return FULL_ROUNDS if full_rounds else QUICK_ROUNDS
+
+
+@pytest.fixture
+def repeat(arena: Arena, rounds: int) -> Repeat:
+    """Runs a race so often, `together` of its rounds at a time, and proves the invariants after each time."""
+
+    async def again(one_round: Round, *, together: int = 1, times: int | None = None) -> None:
+        left = times or rounds
+        while left:
+            batch = min(together, left)
+            await asyncio.gather(*(one_round(arena) for _ in range(batch)))
+            await prove(arena)
+            left -= batch
+
+    return again
