@@ -117,7 +117,8 @@ async def for_anyone(caller: Principal | None) -> dict[str, int | None]:
 @get("/numbers", guards=[door], operation_id="probe_numbers")
 async def numbers(request: Request[Any, Any, Any], session: AsyncSession) -> Page[Number]:
     number: ColumnClause[int] = column("number")
-    statement = select(number).select_from(func.generate_series(1, ROWS).alias("number")).order_by(number)
+    rows = int(request.query_params.get("rows", ROWS))
+    statement = select(number).select_from(func.generate_series(1, rows).alias("number")).order_by(number)
     return await paginate(request, session, statement, size=10, render=lambda row: Number(row.number))
 
 
