@@ -3,6 +3,7 @@
 from importlib import import_module
 
 DOMAINS_WITH_TABLES: tuple[str, ...] = (
+    "activity",
     "accounts",
     "devices",
     "inventory",

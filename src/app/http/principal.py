@@ -11,6 +11,8 @@ class Principal(msgspec.Struct, frozen=True):
     email: str
     is_staff: bool
     is_superuser: bool
+    # The client's, for the audit log; None when there is none to tell.
+    address: str | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -1,0 +1,69 @@
+"""The audit log, as other domains write it and staff read it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.activity import rules
+from app.domain.activity.models import ACTION_LENGTH, OBJECT_ID_LENGTH, ActivityLog
+from app.http.principal import Principal
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done to one object. `changes` is `{field: [old, new]}`; `rules.differences` makes it of two states."""
+
+    object_id: int | str
+    description: str
+    changes: Mapping[str, Any] = {}
+
+
+class ActivityService:
+    """Writes and reads the log in the caller's transaction: what is rolled back was never logged."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def record(
+        self,
+        *,
+        actor_id: int | None,
+        action: str,
+        description: str,
+        content_type: str,
+        object_id: int | str,
+        changes: Mapping[str, Any] | None = None,
+        address: str | None = None,
+    ) -> None:
+        """One row. `actor_id` is None for what nobody is signed in for; `content_type` is one of
+        `rules.CONTENT_TYPES`. Private fields of `changes` (passwords, tokens, codes, keys) are masked.
+        """
+        deed = Deed(object_id=object_id, description=description, changes=changes or {})
+        await self._insert(actor_id, action, content_type, [deed], address)
+
+    async def write(self, actor: Principal | None, action: str, content_type: str, *deeds: Deed) -> None:
+        """As `record`, by a caller and from the caller's address: one row for each object, in one statement."""
+        if deeds:
+            address = actor.address if actor else None
+            await self._insert(actor.id if actor else None, action, content_type, deeds, address)
+
+    async def _insert(
+        self, actor_id: int | None, action: str, content_type: str, deeds: Sequence[Deed], address: str | None
+    ) -> None:
+        if content_type not in rules.CONTENT_TYPES:
+            raise ValueError(f"{content_type} has no number in CONTENT_TYPES")
+        rows = [
+            {
+                "user_id": actor_id,
+                "action": action[:ACTION_LENGTH],
+                "description": rules.safe_text(deed.description),
+                "content_type": content_type,
+                "object_id": str(deed.object_id)[:OBJECT_ID_LENGTH],
+                "changes": rules.scrubbed(deed.changes, content_type),
+                "ip_address": rules.address_of(address),
+            }
+            for deed in deeds
+        ]
+        await self.session.execute(insert(ActivityLog).values(rows))
