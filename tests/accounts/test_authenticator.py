@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts import tokens
 from app.domain.accounts.models import User
-from app.domain.accounts.rules import AccessTokenRefused
+from app.domain.accounts.rules.doors import AccessTokenRefused
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.errors import NotAuthenticated

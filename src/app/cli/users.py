@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.session import run
-from app.domain.accounts.schemas import NewAccountInput
+from app.domain.accounts.schemas.registration import NewAccountInput
 from app.domain.accounts.service.accounts import AccountService
 from app.domain.accounts.service.passwords import Passwords
 from app.http.body import build

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from app.domain.accounts.rules import AccessTokenRefused, UserInactive, UserNotFound
+from app.domain.accounts.rules.doors import AccessTokenRefused, UserInactive, UserNotFound
 from app.errors import AppError, Conflict, Forbidden, Invalid, NotFound
 
 Segment = Literal["new", "frequent"]

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.controllers.refusals import in_one_line
-from app.domain.accounts.rules import RefreshTokenRefused
-from app.domain.accounts.schemas import (
+from app.domain.accounts.rules.doors import RefreshTokenRefused
+from app.domain.accounts.schemas.doors import (
     AuthUser,
     CredentialsInput,
     LoginAnswer,

@@ -4,7 +4,7 @@ from litestar import Controller, Response, get, put
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.schemas import AdminVerdict, Me, ProfileInput
+from app.domain.accounts.schemas.profile import AdminVerdict, Me, ProfileInput
 from app.domain.accounts.service.profiles import OwnProfile, ProfileService
 from app.http.guards import signed_in
 from app.http.openapi.hints import ERRORS

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.failures import field_error_of
 from app.domain.accounts.models import Profile, User
-from app.domain.accounts.rules import normal_email, password_problems, username_problems
+from app.domain.accounts.rules.names import normal_email, username_problems
+from app.domain.accounts.rules.passwords import Owner
 from app.domain.accounts.service.passwords import Passwords
 from app.errors import Invalid
 
@@ -24,24 +25,29 @@ class AccountService:
         self.session = session
         self.passwords = passwords
 
-    async def create(self, username: str, email: str, password: str, **flags: Any) -> User:
-        """A user with its profile, active and verified unless the flags (the user's columns) say otherwise.
+    async def create(self, username: str, email: str, password: str, **fields: Any) -> User:
+        """A user with its profile, active and verified unless the fields (the user's columns) say otherwise.
 
         Raises Invalid, by field, for a user name or password that breaks a rule, and when the user name or the e-mail
         is taken, also by somebody who was faster.
         """
+        names = {name: fields.get(name, "") for name in ("first_name", "last_name")}
         problems = {
             "username": username_problems(username),
-            "password": password_problems(password, username=username, email=email),
+            "password": self.passwords.problems(password, Owner(username=username, email=email, **names)),
         }
         if any(problems.values()):
             raise Invalid({field: messages for field, messages in problems.items() if messages})
+        return await self.add(username, email, await self.passwords.hash(password), **fields)
+
+    async def add(self, username: str, email: str, password_hash: str, **fields: Any) -> User:
+        """As `create`, with a password that has been judged and hashed already."""
         user = User(
             username=username,
             email=normal_email(email),
-            password_hash=await self.passwords.hash(password),
+            password_hash=password_hash,
             profile=Profile(),
-            **({"is_active": True, "email_verified": True} | flags),
+            **({"is_active": True, "email_verified": True} | fields),
         )
         try:
             async with self.session.begin_nested():

@@ -5,7 +5,7 @@ import time
 from app.db.transaction import request_session
 from app.domain.accounts import queries, tokens
 from app.domain.accounts.queries import Account
-from app.domain.accounts.rules import (
+from app.domain.accounts.rules.doors import (
     AccessTokenRefused,
     Basic,
     Bearer,

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.queries import Account
-from app.domain.accounts.rules import NoAccountForCredentials, WrongLogin, check_may_enter
+from app.domain.accounts.rules.doors import NoAccountForCredentials, WrongLogin, check_may_enter
 from app.domain.accounts.service.credentials import CredentialService
 from app.domain.accounts.service.token_pairs import TokenPair, TokenPairService
 

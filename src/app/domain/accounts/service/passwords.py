@@ -1,14 +1,18 @@
-"""Password hashes: Argon2id at OWASP's setting, off the event loop, two at a time."""
+"""Passwords: which are good enough, and their hashes: Argon2id at OWASP's setting, off the event loop, two at a time."""
 
 import asyncio
+import gzip
 import hmac
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import resources
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.domain.accounts.rules.passwords import Owner, password_problems
 
 THREADS = 2
 MEMORY_KIB = 19 * 1024
@@ -19,6 +23,13 @@ REMEMBERED_PAIRS = 1024
 _PREFIX = "$argon2"
 
 
+@cache
+def common_passwords() -> frozenset[str]:
+    """Twenty thousand that everybody tries first, in lower case; read once."""
+    packed = resources.files("app.domain.accounts.service").joinpath("common-passwords.txt.gz").read_bytes()
+    return frozenset(line.strip() for line in gzip.decompress(packed).decode().splitlines())
+
+
 class Passwords:
     """Hashes and verifies. The threads bound both the memory and the share of the processor that logins can take."""
 
@@ -27,6 +38,10 @@ class Passwords:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._key = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
+
+    def problems(self, password: str, owner: Owner) -> list[str]:
+        """Why a new password is too weak; an empty list when it is not."""
+        return password_problems(password, owner, common_passwords())
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)

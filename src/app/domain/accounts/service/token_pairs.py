@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts import tokens
 from app.domain.accounts.models import RefreshToken, User
-from app.domain.accounts.rules import NoAccountForToken, RefreshTokenRefused
+from app.domain.accounts.rules.doors import NoAccountForToken, RefreshTokenRefused
 from app.domain.accounts.tokens import BadToken, Token
 from app.settings import Settings
 

@@ -1,21 +1,17 @@
-"""What accounts look like on the wire."""
+"""The doors on the wire: login, token pair, refresh."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from app.domain.accounts.models import NAME_LENGTH, USERNAME_LENGTH
 from app.domain.accounts.queries import Account
 from app.http.body import Input
-from app.http.fields import Email, Password
-from app.http.geo import GeoPoint
+from app.http.fields import Password
 
 # A door takes a user name or an e-mail; nothing longer than an address can be either.
 LoginName = Annotated[str, Meta(min_length=1, max_length=254)]
-Username = Annotated[str, Meta(min_length=1, max_length=USERNAME_LENGTH)]
-PersonName = Annotated[str, Meta(max_length=NAME_LENGTH)]
 RefreshText = Annotated[str, Meta(min_length=1, extra={"trim": False})]
 
 
@@ -52,24 +48,6 @@ class RefreshInput(Input):
     refresh: RefreshText
 
 
-class ProfileInput(Input):
-    """What users may change about themselves; what is absent stays."""
-
-    first_name: PersonName | UnsetType = UNSET
-    last_name: PersonName | UnsetType = UNSET
-    email: Email | UnsetType = UNSET
-    verification_code: Annotated[str, Meta(max_length=32)] | UnsetType | None = UNSET
-    location: GeoPoint | UnsetType | None = UNSET
-
-
-class NewAccountInput(Input):
-    """An account that staff make."""
-
-    username: Username
-    email: Email
-    password: Password
-
-
 class AuthUser(msgspec.Struct):
     """A user as the doors show it."""
 
@@ -92,12 +70,6 @@ class AuthUser(msgspec.Struct):
             account.is_staff,
             account.is_superuser,
         )
-
-
-class Me(AuthUser):
-    """The caller's own profile; `location` is where promotions look for them."""
-
-    location: GeoPoint | None = None
 
 
 class ObtainedPair(msgspec.Struct):
@@ -124,12 +96,3 @@ class LoginAnswer(msgspec.Struct):
     is_admin: bool
     cart_linked: bool
     cart_id: int | None
-
-
-class AdminVerdict(msgspec.Struct, kw_only=True):
-    """Whether the caller is an administrator; a refusal names nobody."""
-
-    is_admin: bool
-    is_staff: bool
-    username: str | UnsetType = UNSET
-    message: Literal["User has admin permissions", "User is not an administrator"]

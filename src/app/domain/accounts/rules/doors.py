@@ -2,19 +2,12 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from app.errors import Forbidden, NotAuthenticated
-
-MIN_PASSWORD_LENGTH = 8
-NEW_SEGMENT = "new"
-FREQUENT_SEGMENT = "frequent"
-SEGMENTS = (NEW_SEGMENT, FREQUENT_SEGMENT)
-_USERNAME = re.compile(r"[\w.@+-]+")
 
 
 class BadAuthorizationHeader(NotAuthenticated):
@@ -142,28 +135,3 @@ def check_may_enter(account: Any) -> None:
     if account.blocked_at is not None or account.email_verified:
         raise AccountBlocked
     raise EmailNotVerified(account.email)
-
-
-def normal_email(email: str) -> str:
-    """The address as it is stored: the domain in lower case, the rest as written."""
-    local, at, domain = email.rpartition("@")
-    return f"{local}{at}{domain.lower()}"
-
-
-def username_problems(username: str) -> list[str]:
-    """Why a user name cannot be, as Django words it; an empty list when it can."""
-    if _USERNAME.fullmatch(username):
-        return []
-    return ["Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."]
-
-
-def password_problems(password: str, *, username: str, email: str) -> list[str]:
-    """Why a new password is too weak, as Django's validators word it; an empty list when it is not."""
-    problems = []
-    if len(password) < MIN_PASSWORD_LENGTH:
-        problems.append(f"This password is too short. It must contain at least {MIN_PASSWORD_LENGTH} characters.")
-    if password.isdigit():
-        problems.append("This password is entirely numeric.")
-    if password.lower() in {username.lower(), email.lower(), email.lower().partition("@")[0]}:
-        problems.append("The password is too similar to the username.")
-    return problems
