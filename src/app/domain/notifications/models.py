@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Date, Index, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant
@@ -47,12 +47,13 @@ class PushLog(Identified, Base):
         ),
     )
 
-    device_token_id: Mapped[int] = mapped_column(ForeignKey("device_token.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    promo_notification_id: Mapped[int | None] = mapped_column(ForeignKey("promo_notification.id", ondelete="CASCADE"))
+    # No foreign keys: each would lock, and so rewrite, a row of the device and of the user for every push.
+    device_token_id: Mapped[int]
+    user_id: Mapped[int]
+    promo_notification_id: Mapped[int | None]
     promo_id: Mapped[int | None]
     sent_date: Mapped[dt.date | None] = mapped_column(Date)
-    order_event_id: Mapped[int | None] = mapped_column(ForeignKey("order_event.id", ondelete="CASCADE"))
+    order_event_id: Mapped[int | None]
     notification_type: Mapped[str] = mapped_column(String(20))
     title: Mapped[str] = mapped_column(String(200))
     body: Mapped[str] = mapped_column(String(500))

@@ -59,8 +59,9 @@ class PromoNotification(Identified, Base):
         Index("ix_promo_notification_open", "promo_id", "id", postgresql_where=text("devices IS NULL")),
     )
 
-    promo_id: Mapped[int] = mapped_column(ForeignKey("flash_promo.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    # No foreign keys: the fan-out would lock, and so rewrite, the row of every user it writes about.
+    promo_id: Mapped[int]
+    user_id: Mapped[int]
     sent_date: Mapped[dt.date] = mapped_column(Date)
     place: Mapped[int] = mapped_column(SmallInteger)
     devices: Mapped[int | None] = mapped_column(SmallInteger)
