@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from app.clients import fcm_answers
 from app.clients.errors import OutcomeUnknown, Unavailable
 from app.clients.google_auth import FCM_SCOPE, GoogleAuth
+from app.clients.lanes import Lanes
 from app.settings import Settings
 
 CONCURRENCY = 100
@@ -100,14 +102,16 @@ class FcmClient:
         self._slots = asyncio.Semaphore(concurrency)
         self._timeout = httpx.Timeout(answer_seconds, connect=min(CONNECT_SECONDS, answer_seconds)).as_dict()
         self._seconds = answer_seconds
+        self._project = ""
+        self._url = httpx.URL()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """A client with connections of its own. Nothing connects and no file is read before the first send."""
-        limits = httpx.Limits(
-            max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY, keepalive_expiry=IDLE_SECONDS
+        http = httpx.AsyncClient(
+            transport=Lanes(CONCURRENCY, idle_seconds=IDLE_SECONDS),
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         )
-        http = httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         auth = GoogleAuth(http, settings.google_service_account_file, [FCM_SCOPE])
         return cls(http, settings.fcm_base_url, auth)
 
@@ -141,6 +145,13 @@ class FcmClient:
                 answer = await self._post(access, body)
         return SendResult(fcm_answers.message_id(answer))
 
+    def _endpoint(self, project: str) -> httpx.URL:
+        """Parsed once; the account's file may come to name another project."""
+        if project != self._project:
+            self._project = project
+            self._url = httpx.URL(f"{self._base_url}/v1/projects/{quote(project, safe='')}/messages:send")
+        return self._url
+
     async def _post(self, access: str, body: bytes) -> httpx.Response:
         for attempt in range(1, CONNECT_TRIES + 1):
             try:
@@ -156,7 +167,7 @@ class FcmClient:
         written = _Body(body)
         request = httpx.Request(
             "POST",
-            f"{self._base_url}/v1/projects/{self._auth.account().project_id}/messages:send",
+            self._endpoint(self._auth.account().project_id),
             headers=_headers(access, body),
             content=written,
             extensions={"timeout": self._timeout},

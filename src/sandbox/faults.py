@@ -1,0 +1,58 @@
+"""Failures on request: the next answers of a provider come late, as an error, or not at all."""
+
+from collections import deque
+from typing import Annotated, Literal
+
+import msgspec
+
+Provider = Literal[
+    "mercadopago", "fcm", "google", "sheets", "cloudinary", "dolarapi", "bluelytics", "argentinadatos", "smtp"
+]
+PROVIDERS: frozenset[str] = frozenset(
+    {"mercadopago", "fcm", "google", "sheets", "cloudinary", "dolarapi", "bluelytics", "argentinadatos", "smtp"}
+)
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """What happens to the next `times` requests of a provider.
+
+    `status` answers with that error and does nothing. `delay_seconds` holds the answer back: what was asked for is done
+    before it. `drop` does what was asked for and closes the connection without an answer.
+    """
+
+    provider: Provider
+    times: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
+    delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
+    drop: bool = False
+
+    def __post_init__(self) -> None:
+        if self.status is None and not self.delay_seconds and not self.drop:
+            raise ValueError("a fault has a status, delay_seconds or drop")
+
+
+class Faults:
+    """The faults that wait, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Fault]] = {}
+
+    def add(self, fault: Fault) -> None:
+        self._waiting.setdefault(fault.provider, deque()).append(fault)
+
+    def next(self, provider: str) -> Fault | None:
+        """The fault for the request that has just arrived, which uses it up."""
+        waiting = self._waiting.get(provider)
+        if not waiting:
+            return None
+        fault = waiting[0]
+        fault.times -= 1
+        if not fault.times:
+            waiting.popleft()
+        return fault
+
+    def waiting(self) -> list[Fault]:
+        return [fault for faults in self._waiting.values() for fault in faults]
+
+    def reset(self) -> None:
+        self._waiting.clear()

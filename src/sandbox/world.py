@@ -1,0 +1,47 @@
+"""Everything that the stand-ins remember."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from sandbox.account import ensure_account
+from sandbox.faults import Faults
+from sandbox.ledger import Ledger
+
+TOKEN_SECONDS = 3599
+# Longer than any client waits.
+SLOW_SECONDS = 30.0
+
+
+class World:
+    """One sandbox. Google's access tokens last `token_seconds`, a slow answer takes `slow_seconds`."""
+
+    def __init__(
+        self,
+        account_file: Path,
+        base_url: str,
+        *,
+        token_seconds: int = TOKEN_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
+    ) -> None:
+        self.base_url = base_url
+        self.account_file = account_file
+        self.account: dict[str, Any] = ensure_account(account_file, f"{base_url}/google/token")
+        self.token_seconds = token_seconds
+        self.slow_seconds = slow_seconds
+        self.ledger = Ledger()
+        self.faults = Faults()
+        # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
+        self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
+        # How often a token that fails for a while has failed.
+        self.failures: dict[str, int] = {}
+
+    def forget_old_tokens(self) -> None:
+        now = time.monotonic()
+        self.access_tokens = {token: grant for token, grant in self.access_tokens.items() if grant[0] > now}
+
+    def reset(self) -> None:
+        """Forget what happened and what should go wrong."""
+        self.ledger.reset()
+        self.faults.reset()
+        self.failures.clear()
