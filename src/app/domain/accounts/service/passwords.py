@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, and their hashes: Argon2id at OWASP's setting, off the event loop, two at a time."""
+"""Passwords: which are good enough, and their hashes: Argon2id at OWASP's setting, off the loop, two at a time."""
 
 import asyncio
 import gzip
