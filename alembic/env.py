@@ -19,7 +19,7 @@ MIGRATION_LOCK = 7_401_839_215_570_113
 LOCK_TIMEOUT = os.environ.get("MIGRATION_LOCK_TIMEOUT", "5s")
 
 
-def include_object(item: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
+def include_object(item: Any, name: str | None, kind: str, _reflected: Any, _other: Any) -> bool:
     """Leave out what extensions and Procrastinate own."""
     if kind == "table":
         return name in Base.metadata.tables
