@@ -23,6 +23,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     page.show,
     page.style,
     page.script,
+    page.icon,
     page.feed,
     page.mail,
 )

@@ -66,7 +66,7 @@ class Desk:
 def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     content: Any = part.get_content() if part is not None else ""
-    return content if isinstance(content, str) else ""
+    return content.replace("\r\n", "\n") if isinstance(content, str) else ""
 
 
 def _refusal(status: int) -> str:

@@ -51,6 +51,11 @@ def script() -> Response[bytes]:
     return _asset("page.js", "text/javascript")
 
 
+@get("/assets/icon.svg", sync_to_thread=False)
+def icon() -> Response[bytes]:
+    return _asset("icon.svg", "image/svg+xml")
+
+
 @get("/feed.json")
 async def feed(request: Request[Any, Any, Any], world: World) -> dict[str, Any]:
     """What is new on every shelf beyond the number that the page has of it; all that is shown, in another epoch."""
