@@ -44,6 +44,7 @@ class UserFactory(SQLAlchemyFactory[User]):
     is_active = True
     email_verified = True
     blocked_at = None
+    deleted_at = None
     token_version = 0
 
 
