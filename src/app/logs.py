@@ -3,6 +3,8 @@
 import logging
 import re
 import sys
+from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 import structlog
@@ -29,6 +31,29 @@ def _masked(key: str, value: Any) -> Any:
     return _SECRET_FORMS.sub(MASK, value) if isinstance(value, str) else value
 
 
+class AccessLog:
+    """The line that every request gets: what the machinery below would write, at a tenth of its cost."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("app.access")
+        self.stream = sys.stdout
+
+    def write(self, *, request_id: str, method: str, path: str, query: str, status: int, seconds: float) -> None:
+        """One request, if its level is logged."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        shown, masked_path, masked_id = (quoted(_SECRET_FORMS.sub(MASK, text)) for text in (query, path, request_id))
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self.stream.write(
+            f'{{"method": {quoted(method)}, "path": {masked_path}, "query": {shown if query else "null"}, '
+            f'"status": {status}, "ms": {round(seconds * 1000, 1)}, "event": "request", "request_id": {masked_id}, '
+            f'"level": "info", "logger": "app.access", "timestamp": "{now}"}}\n'
+        )
+        self.stream.flush()
+
+
+access_log = AccessLog()
+
 # What happens to every event, ours and the libraries', before it is rendered; masking comes last.
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -49,6 +74,7 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    access_log.stream = sys.stdout
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

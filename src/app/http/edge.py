@@ -15,6 +15,8 @@ import msgspec
 import structlog
 from litestar.types import Message, Receive, Scope, Send
 
+from app.logs import access_log
+
 log = structlog.get_logger("app.access")
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
@@ -172,19 +174,20 @@ class Exchange:
         """One line a request; secrets in the query are masked, the health probes are left out."""
         if self.path in _QUIET and self.status < 400:
             return
-        query = masked_query(self.scope.get("query_string", b"").decode("latin-1"))
-        log.info(
-            "request",
+        access_log.write(
+            request_id=self.request_id,
             method=self.method,
             path=self.path,
-            query=query or None,
+            query=masked_query(self.scope.get("query_string", b"").decode("latin-1")),
             status=self.status,
-            ms=round((time.perf_counter() - self._started) * 1000, 1),
+            seconds=time.perf_counter() - self._started,
         )
 
 
 def masked_query(query: str) -> str:
     """A query string whose private parameters show no value, however their names are encoded."""
+    if not query:
+        return ""
     pairs = [pair.partition("=") for pair in query.split("&")]
     return "&".join(
         f"{name}=***" if _PRIVATE_NAME.search(unquote_plus(name)) else name + eq + value for name, eq, value in pairs
