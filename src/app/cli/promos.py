@@ -1,7 +1,7 @@
 """`promos`: flash promotions as staff make and end them."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -10,12 +10,14 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.session import run
+from app.domain.promos.rules import Segment
 from app.domain.promos.schemas import Promo, PromoWrite
 from app.domain.promos.service.promotions import PromoService
 from app.http.body import build
 from app.http.principal import Principal
 from app.settings import Settings
 
+SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 # Whoever reaches the database's password may do what staff may.
 OPERATOR = Principal(id=0, username="command line", email="", is_staff=True, is_superuser=True)
 
@@ -43,7 +45,13 @@ def list_promos(limit: int, *, as_json: bool) -> None:
 @click.option("--discount-percent", help="Instead of a price, what comes off the store's.")
 @click.option("--max-units", help="Units that leave the store's stock for it; all of the stock when not given.")
 @click.option("--per-user-limit", help="Units that one buyer may have.  [default: 1]")
-@click.option("--segment", "segments", multiple=True, help="Whom it is for, new or frequent; both when not given.")
+@click.option(
+    "--segment",
+    "segments",
+    multiple=True,
+    type=click.Choice(SEGMENTS),
+    help="Whom it is for; both when not given.",
+)
 @click.option("--radius-m", help="How far from the store a buyer may be, in metres.  [default: 2000]")
 @click.option("--json", "as_json", is_flag=True, help="Print the promotion as JSON.")
 def create(*, as_json: bool, **fields: Any) -> None:
