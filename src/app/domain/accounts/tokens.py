@@ -3,7 +3,10 @@
 To its claims we add `ver`, the user's token version; a token without one (an older deployment's) counts as version 0.
 """
 
+import hmac
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -29,7 +32,11 @@ _PART = r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{4}|[A-Za-z0-9_-][AQgw]|[A-Za-z0-
 _TOKEN = re.compile(rf"{_PART}\.{_PART}\.{_PART}", re.ASCII)
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _INT8_MAX = 2**63 - 1
-_HEADERS: tuple[dict[str, str], ...] = ({"alg": ALGORITHM, "typ": "JWT"}, {"alg": ALGORITHM})
+# The header as we and PyJWT's releases write it: each token has one of these spellings, encoded.
+_HEADERS = frozenset(
+    urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode()).rstrip(b"=").decode()
+    for header in ({"alg": ALGORITHM, "typ": "JWT"}, {"typ": "JWT", "alg": ALGORITHM}, {"alg": ALGORITHM})
+)
 
 Seconds = Annotated[int, Meta(ge=0, le=_INT8_MAX)]
 
@@ -62,7 +69,6 @@ class _Claims(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(_Claims)
-_jws = jwt.PyJWS(algorithms=[ALGORITHM])
 
 
 def signing_secrets(current: str, previous: str) -> tuple[str, ...]:
@@ -89,7 +95,7 @@ def read(secrets: Sequence[str], text: str, kind: Kind, *, now: int) -> Token:
         raise BadToken(INVALID)
     try:
         claims = _decoder.decode(_verified(secrets, text))
-    except (jwt.InvalidTokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadToken(INVALID) from error
     if claims.iss is not UNSET or claims.aud is not UNSET:
         raise BadToken(INVALID)
@@ -103,19 +109,23 @@ def read(secrets: Sequence[str], text: str, kind: Kind, *, now: int) -> Token:
 
 
 def _verified(secrets: Sequence[str], text: str) -> bytes:
-    """The payload, if one of the secrets signed it and the header is ours to the letter."""
-    for number, secret in enumerate(secrets, 1):
-        try:
-            token = _jws.decode_complete(text, secret, algorithms=[ALGORITHM])
-        except jwt.InvalidSignatureError:
-            if number == len(secrets):
-                raise
-            continue
-        if token["header"] not in _HEADERS:
-            raise jwt.InvalidTokenError("a header of somebody else's")
-        payload: bytes = token["payload"]
-        return payload
-    raise jwt.InvalidTokenError("no secret to verify with")
+    """The payload, if one of the secrets signed it and the header is ours to the letter. Raises BadToken.
+
+    PyJWT signs; to read, where one algorithm and a fixed header leave nothing to choose, it takes three times as long.
+    """
+    signed, _, signature = text.rpartition(".")
+    header, _, payload = signed.partition(".")
+    given, message = _decoded(signature), signed.encode("ascii")
+    if header in _HEADERS:
+        for secret in secrets:
+            if hmac.compare_digest(given, hmac.digest(secret.encode(), message, "sha256")):
+                return _decoded(payload)
+    raise BadToken(INVALID)
+
+
+def _decoded(part: str) -> bytes:
+    """Base64url without its padding."""
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _user_id(value: str | int) -> int:
