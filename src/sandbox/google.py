@@ -9,7 +9,6 @@ import jwt
 from jwt.types import Options
 from litestar import Request, Response, post
 
-from sandbox.account import public_key
 from sandbox.world import World
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -63,12 +62,11 @@ def _scope_of(grant: str, assertion: str, world: World, own_url: str) -> str:
 
 def _verified(assertion: str, world: World) -> dict[str, Any]:
     """The claims, if our account signed them."""
-    key = public_key(world.account)
     try:
         issuer = jwt.decode(assertion, options={"verify_signature": False}).get("iss")
         if issuer != world.account["client_email"]:
             raise Refused("invalid_grant", "Invalid grant: account not found")
-        claims: dict[str, Any] = jwt.decode(assertion, key, algorithms=["RS256"], options=UNCHECKED)
+        claims: dict[str, Any] = jwt.decode(assertion, world.public_key, algorithms=["RS256"], options=UNCHECKED)
     except jwt.PyJWTError:
         raise Refused("invalid_grant", "Invalid JWT Signature.") from None
     return claims

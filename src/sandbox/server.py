@@ -1,8 +1,10 @@
 """Runs the sandbox: an HTTP server whose connections can be dropped, and the mail server beside it."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +29,68 @@ class Droppable(HttpToolsProtocol):
         self.scope["extensions"] = {CONNECTION: {"transport": self.transport}}
 
 
+class Server(uvicorn.Server):
+    """Says when it listens, and leaves the process's signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True)
 class Sandbox:
-    """A running sandbox: `url`, the mail server's `smtp_port`, and the `world` to look into."""
+    """A running sandbox and the world to look into."""
 
-    def __init__(self, world: World, listener: socket.socket, mail_server: MailServer) -> None:
-        self.world = world
-        self.url = world.base_url
-        self._listener = listener
-        self._mail_server = mail_server
-        config = uvicorn.Config(
-            create_app(world),
-            http=Droppable,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        self.server = uvicorn.Server(config)
+    url: str
+    smtp_port: int
+    account_file: Path
+    world: World
 
-    @property
-    def smtp_port(self) -> int:
-        return self._mail_server.port
 
-    async def serve(self) -> None:
-        """Until `server.should_exit`, or a signal to stop."""
-        await self.server.serve(sockets=[self._listener])
+@asynccontextmanager
+async def open_sandbox(
+    account_file: Path, *, port: int = 0, smtp_port: int = 0, **options: Any
+) -> AsyncIterator[Sandbox]:
+    """A sandbox that listens until the block ends, on free ports for 0. `options` are the World's."""
+    with _listen(port) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        world = World(account_file, f"{url}/google/token", **options)
+        async with _serve(world, listener):
+            mail_server = MailServer(world, smtp_port)
+            await mail_server.open()
+            try:
+                yield Sandbox(url, mail_server.port, account_file, world)
+            finally:
+                await mail_server.close()
+
+
+@asynccontextmanager
+async def _serve(world: World, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        create_app(world),
+        http=Droppable,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.listening.wait()
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def _listen(port: int) -> socket.socket:
@@ -62,18 +100,3 @@ def _listen(port: int) -> socket.socket:
     listener.bind(("127.0.0.1", port))
     listener.listen(512)
     return listener
-
-
-@asynccontextmanager
-async def open_sandbox(
-    account_file: Path, *, port: int = 0, smtp_port: int = 0, **options: Any
-) -> AsyncIterator[Sandbox]:
-    """A sandbox that has its ports, the ones that are free for 0. `options` are the World's."""
-    with _listen(port) as listener:
-        world = World(account_file, f"http://127.0.0.1:{listener.getsockname()[1]}", **options)
-        mail_server = MailServer(world, smtp_port)
-        await mail_server.open()
-        try:
-            yield Sandbox(world, listener, mail_server)
-        finally:
-            await mail_server.close()

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sandbox.account import ensure_account
+from sandbox.account import ensure_account, public_key
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 
@@ -19,14 +19,13 @@ class World:
     def __init__(
         self,
         account_file: Path,
-        base_url: str,
+        token_uri: str,
         *,
         token_seconds: int = TOKEN_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
-        self.base_url = base_url
-        self.account_file = account_file
-        self.account: dict[str, Any] = ensure_account(account_file, f"{base_url}/google/token")
+        self.account: dict[str, Any] = ensure_account(account_file, token_uri)
+        self.public_key = public_key(self.account)
         self.token_seconds = token_seconds
         self.slow_seconds = slow_seconds
         self.ledger = Ledger()

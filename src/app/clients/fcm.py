@@ -100,8 +100,9 @@ class FcmClient:
         self._base_url = base_url.rstrip("/")
         self._auth = auth
         self._slots = asyncio.Semaphore(concurrency)
-        self._timeout = httpx.Timeout(answer_seconds, connect=min(CONNECT_SECONDS, answer_seconds)).as_dict()
-        self._seconds = answer_seconds
+        connect_seconds = min(CONNECT_SECONDS, answer_seconds)
+        self._timeout = httpx.Timeout(answer_seconds, connect=connect_seconds).as_dict()
+        self._seconds = connect_seconds + answer_seconds
         self._project = ""
         self._url = httpx.URL()
 
@@ -174,7 +175,7 @@ class FcmClient:
         )
         try:
             # The timeouts above are for each read; an answer that trickles in would have no end.
-            async with asyncio.timeout(CONNECT_SECONDS + self._seconds):
+            async with asyncio.timeout(self._seconds):
                 return await self._http.send(request)
         except httpx.ConnectError:
             raise

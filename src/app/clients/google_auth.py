@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ FCM_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 RENEW_SECONDS = 225.0
 ASSERTION_SECONDS = 3600
 TRIES = 3
+PAUSE_SECONDS = 0.1
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _chance = secrets.SystemRandom()
 
@@ -51,7 +52,14 @@ class GoogleAuth:
     before the file is there and outlives a new key.
     """
 
-    def __init__(self, http: httpx.AsyncClient, account_file: str, scopes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        account_file: str,
+        scopes: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._http = http
         self._path = Path(account_file) if account_file else None
         self._scope = " ".join(scopes)
@@ -59,6 +67,7 @@ class GoogleAuth:
         self._read_at = 0
         self._token = ""
         self._renew_at = 0.0
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._failure: ProviderError | None = None
         self._failed_at = 0.0
@@ -94,7 +103,7 @@ class GoogleAuth:
         account = self.account()
         if self._is_good(refused):
             return self._token
-        asked_at = time.monotonic()
+        asked_at = self._clock()
         async with self._lock:
             if self._is_good(refused):
                 return self._token
@@ -104,15 +113,15 @@ class GoogleAuth:
         return self._token
 
     def _is_good(self, refused: str) -> bool:
-        return bool(self._token) and time.monotonic() < self._renew_at and self._token is not refused
+        return bool(self._token) and self._clock() < self._renew_at and self._token is not refused
 
     async def _renew(self, account: ServiceAccount) -> None:
         self._failure = None
-        asked_at = time.monotonic()
+        asked_at = self._clock()
         try:
             grant = await self._fetch(account)
         except ProviderError as error:
-            self._failure, self._failed_at = error, time.monotonic()
+            self._failure, self._failed_at = error, self._clock()
             raise
         self._token = grant.access_token
         self._renew_at = asked_at + grant.expires_in - min(RENEW_SECONDS, grant.expires_in / 2)
@@ -130,7 +139,7 @@ class GoogleAuth:
                     return _decode_grant(answer)
                 failure = _passing_or_raise(answer)
             if attempt < TRIES:
-                await asyncio.sleep(_chance.uniform(0.1, 0.2) * 2**attempt)
+                await asyncio.sleep(PAUSE_SECONDS * _chance.uniform(1, 2) * 2**attempt)
         raise failure
 
 
