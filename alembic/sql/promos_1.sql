@@ -16,7 +16,8 @@ RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Whether a buyer belongs to one of a promotion's segments: new without a paid order or with the first at most 30 days
--- ago, frequent with three paid ones in the last 90 days; what staff wrote beats both.
+-- ago, frequent with three paid ones in the last 90 days; what staff wrote beats both. Days before an instant depend on the
+-- session's time zone, and declared as it is, the function is inlined.
 CREATE FUNCTION buyer_in_segments(p_segments text[], p_override text[], p_first_paid timestamptz,
                                   p_third_last_paid timestamptz, p_at timestamptz)
 RETURNS boolean LANGUAGE sql STABLE AS $$

@@ -11,7 +11,6 @@ branch_labels = None
 depends_on = None
 
 KINDS = "'new_order', 'order_update', 'order', 'payment_received', 'order_shipped', 'general'"
-SEGMENTS = "buyer_in_segments(text[], text[], timestamptz, timestamptz, timestamptz)"
 STATES = "'waiting', 'sending', 'sent', 'delivered', 'failed', 'unknown'"
 
 
@@ -116,13 +115,10 @@ def upgrade() -> None:
     _create_push_log()
     # Few accounts are inactive: the audience is taken without them by a look at this index.
     op.create_index("ix_users_inactive", "users", ["id"], postgresql_where=sa.text("NOT is_active"))
-    # Days before an instant depend on the session's time zone. Declared as it is, the function is inlined.
-    op.execute(f"ALTER FUNCTION {SEGMENTS} STABLE")
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    op.execute(f"ALTER FUNCTION {SEGMENTS} IMMUTABLE")
     op.drop_index("ix_users_inactive", "users")
     op.drop_table("push_log")
     op.drop_table("promo_notification")
