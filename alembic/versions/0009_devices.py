@@ -52,7 +52,7 @@ def _create_tokens() -> None:
         sa.Column("device_info", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'")),
         _switch("is_active"),
         _line("inactive_reason", 10, ""),
-        sa.Column("registered_from", postgresql.INET(), nullable=True),
+        sa.Column("registered_from", sa.String(50), nullable=True),
         _instant("created_at"),
         _instant("updated_at"),
         _instant("last_used"),

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import registry
 from app.cli.plugin import CommandLine
+from app.clients.fcm import FcmClient
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
@@ -22,6 +23,9 @@ from app.domain.accounts.controllers.profile import ProfileController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.catalog.controllers import CategoryController
+from app.domain.devices.controllers import DeviceController
+from app.domain.notifications.controllers import NotificationController
+from app.domain.notifications.service.sending import PushSender
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -55,6 +59,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     StoreController,
     StoreProductController,
     MediaController,
+    DeviceController,
+    NotificationController,
 )
 
 
@@ -117,6 +123,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "passwords": passwords,
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
+        "push_sender": PushSender(FcmClient.from_settings(settings)),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }
 
@@ -127,5 +134,6 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        await app.state.push_sender.aclose()
         await app.state.hold_desk.engine.close()
         await engine.dispose()

@@ -12,6 +12,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.cli.session import run
+from app.domain.notifications.service.sending import open_sender
 from app.jobs import health as worker_health
 from app.jobs import worker as worker_process
 from app.jobs.queue import UnknownJob, announce, announced
@@ -57,7 +58,9 @@ def run_now(name: str, pairs: tuple[str, ...]) -> None:
 
     async def work(session: AsyncSession, settings: Settings) -> object:
         # A job opens transactions of its own; from the command's session it takes the engine alone.
-        return await run_job(job, Work(settings, async_sessionmaker(session.bind, expire_on_commit=False)), args)
+        async with open_sender(settings) as sender:
+            sessions = async_sessionmaker(session.bind, expire_on_commit=False)
+            return await run_job(job, Work(settings, sessions, sender=sender), args)
 
     result = run(work)
     click.echo(f"{name}: done" if result is None else f"{name}: {result}")

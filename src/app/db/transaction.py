@@ -30,6 +30,17 @@ def provide_session(request: ASGIConnection[Any, Any, Any, Any]) -> AsyncSession
     return request_session(request)
 
 
+async def end_transaction(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Commit now: who is about to call a provider keeps no transaction open meanwhile.
+
+    What the handler writes after it needs transactions of its own. An error after this undoes nothing before it.
+    """
+    session: AsyncSession | None = connection.scope["state"].pop(_KEY, None)
+    if session is not None:
+        async with session:
+            await session.commit()
+
+
 async def roll_back(_error: Exception, scope: Scope) -> None:
     """A raised error undoes everything, before its answer is made.
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.domain.notifications.service.sending import PushSender
 from app.jobs.fence import FencedJobs
 from app.jobs.queue import Job, announce
 from app.jobs.retries import Backoff
@@ -29,6 +31,8 @@ def create_queue(
     jobs: Iterable[Job],
     schedule: Iterable[Periodic] = (),
     on_heartbeat: Callable[[], None] = lambda: None,
+    *,
+    sender: PushSender | None = None,
 ) -> App:
     """Builds the app; nothing connects before `open_async`."""
     connector = PsycopgConnector(
@@ -48,19 +52,19 @@ def create_queue(
     queue = App(connector=connector)
     queue.job_manager = FencedJobs(connector, on_heartbeat)
     announce(jobs)
-    tasks = {job.name: _as_task(queue, job, settings, sessions) for job in jobs}
+    tasks = {job.name: _as_task(queue, job, Work(settings, sessions, sender=sender)) for job in jobs}
     for entry in schedule:
         queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
     return queue
 
 
-def _as_task(queue: App, job: Job, settings: Settings, sessions: async_sessionmaker[AsyncSession]) -> Any:
+def _as_task(queue: App, job: Job, work: Work) -> Any:
     async def run(context: JobContext, /, **args: Any) -> None:
         args.pop("timestamp", None)  # a periodic job is told its tick
         row = context.job
         this_run = Run(row.id or 0, row.worker_id or 0, row.attempts)
         structlog.contextvars.bind_contextvars(job=job.name, job_id=row.id, attempt=row.attempts + 1)
-        await run_job(job, Work(settings, sessions, this_run), args)
+        await run_job(job, replace(work, run=this_run), args)
 
     return queue.task(name=job.name, pass_context=True, retry=Backoff(job.retries))(run)
 

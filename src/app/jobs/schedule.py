@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import upkeep
+from app.jobs import notifications, promos, upkeep
 from app.jobs.queue import Job
 
-MODULES = (upkeep,)
+MODULES = (notifications, promos, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -22,7 +22,11 @@ class Periodic:
 SCHEDULE = (
     Periodic("* * * * * */15", upkeep.rescue_stalled),
     Periodic("* * * * * */30", upkeep.sweep_expired_holds),
+    Periodic("* * * * * */30", promos.notify_active_promos),
+    Periodic("* * * * * 5", promos.activate_and_notify_promos),
+    Periodic("* * * * * */15", notifications.sweep),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
     Periodic("7 * * * *", upkeep.forget_expired_tokens),
+    Periodic("*/10 * * * * 40", notifications.forget_old_rows),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.domain.notifications.service.sending import PushSender
 from app.settings import Settings
 
 # The shared lock keeps the rescue away until this transaction has ended.
@@ -36,6 +37,14 @@ class Work:
     settings: Settings
     sessions: async_sessionmaker[AsyncSession]
     run: Run | None = None
+    sender: PushSender | None = None
+
+    @property
+    def pushes(self) -> PushSender:
+        """The process's way to the push service."""
+        if self.sender is None:
+            raise RuntimeError("this job sends pushes, and was started without a sender")
+        return self.sender
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

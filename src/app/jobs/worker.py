@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine, session_maker
+from app.domain.notifications.service.sending import PushSender, open_sender
 from app.jobs.health import Sign
 from app.jobs.queue import Job
 from app.jobs.runner import create_queue
@@ -28,7 +29,8 @@ from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.jobs.service import HEARTBEAT_SECONDS, STALLED_SECONDS
 from app.settings import Settings
 
-POLL_SECONDS = 1.0
+# A job that is scheduled, such as a promotion's start, is fetched by looking: so often, to be early enough.
+POLL_SECONDS = 0.25
 DRAIN_SECONDS = 8.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
@@ -64,19 +66,20 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`."""
         log.info("worker_started", concurrency=self._settings.worker_concurrency)
-        async with _watchdog():
+        async with _watchdog(), open_sender(self._settings) as sender:
             while not self._stopping.is_set():
-                await self._live()
+                await self._live(sender)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         self._sign.remove()
         log.info("worker_stopped")
 
-    async def _live(self) -> None:
+    async def _live(self, sender: PushSender) -> None:
         """One life: from a connection to a stop, or to the loss of the database."""
         engine = create_engine(self._settings, name="relampago-worker")
-        queue = create_queue(self._settings, session_maker(engine), self._jobs, self._schedule, self._on_heartbeat)
+        sessions = session_maker(engine)
+        queue = create_queue(self._settings, sessions, self._jobs, self._schedule, self._on_heartbeat, sender=sender)
         life = asyncio.create_task(self._work(engine, queue))
         stopped = asyncio.create_task(self._stopping.wait())
         try:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant, UpdatedAt
@@ -36,8 +35,8 @@ class DeviceToken(Identified, Base):
     device_info: Mapped[Any] = mapped_column(server_default=text("'{}'"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     inactive_reason: Mapped[str] = mapped_column(String(10), server_default="")
-    # The address of an anonymous registration, so that nobody fills the table without an account.
-    registered_from: Mapped[Any | None] = mapped_column(INET)
+    # The network of an anonymous registration, so that nobody fills the table without an account.
+    registered_from: Mapped[str | None] = mapped_column(String(50))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     last_used: Mapped[Instant] = mapped_column(server_default=text("now()"))

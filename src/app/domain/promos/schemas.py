@@ -127,3 +127,26 @@ class Reservation(msgspec.Struct):
     expires_at: datetime
     finished_at: datetime | None
     order: int | None
+
+
+class Reasons(msgspec.Struct):
+    """Why people do not hear of a promotion: everybody counts once.
+
+    The first that holds counts, of: no position, too far, in none of its segments, notifications off, capped for today.
+    """
+
+    segment: int
+    distance: int
+    no_position: int
+    capped: int
+    notifications_off: int
+
+
+class Audience(msgspec.Struct):
+    """Whom a promotion reaches. `held_back` are eligible and not told yet, because it is not the hour for pushes."""
+
+    promo: int
+    eligible: int
+    notified_today: int
+    held_back: int
+    reasons: Reasons

@@ -3,10 +3,12 @@
 from typing import Any
 
 from litestar import Controller, Request, get, patch, post
+from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.transaction import request_session
-from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
+from app.domain.promos.schemas import ActivePromo, Audience, Promo, PromoWrite, Reservation
+from app.domain.promos.service.audience import AudienceService
 from app.domain.promos.service.promotions import PromoService
 from app.http.guards import BASIC_FIRST, provide_user, signed_in
 from app.http.openapi.hints import ERRORS
@@ -17,6 +19,7 @@ PAGE = 10
 LIST = ["/admin/promos", "/api/admin/promos"]
 ONE = ["/admin/promos/{id:int}", "/api/admin/promos/{id:int}"]
 CANCEL = [f"{path}/cancel" for path in ONE]
+AUDIENCE = [f"{path}/audience" for path in ONE]
 RESERVATIONS = [f"{path}/reservations" for path in ONE]
 
 
@@ -66,6 +69,11 @@ class PromoController(Controller):
     @post(CANCEL, guards=[signed_in], status_code=200, operation_id="flash_promos_cancel", opt={ERRORS: (403,)})
     async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
         return await PromoService(session).cancel(user, id)
+
+    @get(AUDIENCE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_audience")
+    async def audience(self, session: AsyncSession, state: State, id: int) -> Audience:  # noqa: A002
+        """Whom it reaches, and why not the others."""
+        return await AudienceService(session, state.settings).report(id)
 
     @get(RESERVATIONS, guards=[signed_in], operation_id="flash_promos_reservations", opt={ERRORS: (403,)})
     async def reservations(

@@ -16,6 +16,7 @@ from app.domain.promos.rules import UNKNOWN_PROMO, StateError, Status, check_pri
 from app.domain.promos.schemas import ActivePromo, Promo, PromoWrite, Reservation
 from app.errors import Forbidden, Invalid, NotFound
 from app.http.principal import Principal
+from app.jobs.queue import defer
 
 
 class PromoRow(msgspec.Struct, frozen=True):
@@ -54,7 +55,9 @@ class PromoService:
         pool_id = await self._pool(offer.pool_id, data.max_units, data.ends_at)
         values = _columns(data.given()) | {"pool_id": pool_id}
         statement = insert(FlashPromo).values(**values).returning(FlashPromo.id)
-        return promo_of(await self._row((await self.session.execute(statement)).scalar_one()))
+        made = await self._row((await self.session.execute(statement)).scalar_one())
+        await self._announce(made)
+        return promo_of(made)
 
     async def change(self, user: Principal, promo_id: int, data: PromoWrite) -> Promo:
         """Before the start only. Raises NotFound, StateError, Invalid."""
@@ -73,7 +76,10 @@ class PromoService:
             values["pool_id"] = await self._pool(offer.pool_id, merged["max_units"], merged["ends_at"])
         if values:
             await self.session.execute(update(FlashPromo).where(FlashPromo.id == promo_id).values(**values))
-        return promo_of(await self._row(promo_id))
+        changed = await self._row(promo_id)
+        if changed.starts_at != row.starts_at:
+            await self._announce(changed)
+        return promo_of(changed)
 
     async def cancel(self, user: Principal, promo_id: int) -> Promo:
         """No new hold from now on; live ones run out; what was set aside is the store's again. Raises StateError."""
@@ -135,6 +141,10 @@ class PromoService:
         except NotEnough as error:
             message = f"Ensure this value is less than or equal to {error.free}: the store has no more units free."
             raise Invalid.field("max_units", message) from error
+
+    async def _announce(self, row: PromoRow) -> None:
+        """At its start its audience is told. A job that finds the promotion moved or cancelled tells nobody."""
+        await defer(self.session, "notify_promo", schedule_at=row.starts_at, promo_id=row.id)
 
     async def _release(self, row: PromoRow) -> None:
         """Close the units set aside, if there are any."""

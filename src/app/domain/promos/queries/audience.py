@@ -1,0 +1,92 @@
+"""Statements that find whom a promotion is for; the functions they call are in alembic/sql/promos_1.sql.
+
+Whom a promotion reaches is decided in one pass over the partial GiST index of the profiles' places. Users who are
+inactive or want no notifications are few and found in partial indexes of their own.
+"""
+
+from sqlalchemy import text
+
+# The plan must not hang on statistics: a log that is empty in them may grow by the whole audience in one statement, and
+# how many live near a place is only known with the place at hand.
+_PLANNED = "set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
+
+# A promotion that is on, with what its audience is measured by.
+OPEN = text(f"""
+    SELECT p.radius_m, p.segments, s.geom::text AS place, clock.at AS now, {_PLANNED}
+      FROM (SELECT clock_timestamp() AS at) clock
+      JOIN flash_promo p ON p.cancelled_at IS NULL AND p.starts_at <= clock.at AND p.ends_at >= clock.at
+      JOIN store_product sp ON sp.id = p.store_product_id AND sp.deleted_at IS NULL
+      JOIN store s ON s.id = sp.store_id AND s.deleted_at IS NULL AND s.is_active
+      JOIN product d ON d.id = sp.product_id AND d.deleted_at IS NULL AND d.is_available
+     WHERE p.id = :promo
+""")  # noqa: S608 - a constant
+
+# `place` counts a user's promotions of the day. Who is told of two promotions at once gets the same place twice, so
+# that one of them loses here and comes again with the next sweep, if the day's cap still allows it.
+NOTIFY = text("""
+    WITH picked AS MATERIALIZED (
+        SELECT pr.user_id, COALESCE(told.place, 0) + 1 AS place
+          FROM profiles pr
+         CROSS JOIN LATERAL (
+               SELECT max(n.place) AS place, bool_or(n.promo_id = :promo) AS of_this FROM promo_notification n
+                WHERE n.user_id = pr.user_id AND n.sent_date = :day) told
+         WHERE pr.location IS NOT NULL
+           AND promo_near(pr.location, CAST(CAST(:place AS text) AS geography), :radius)
+           AND buyer_in_segments(CAST(:segments AS text[]), pr.segments_override, pr.first_paid_at,
+                                 pr.third_last_paid_at, CAST(:now AS timestamptz))
+           AND NOT EXISTS (SELECT FROM notification_preference o WHERE o.user_id = pr.user_id AND NOT o.enabled)
+           AND NOT EXISTS (SELECT FROM users u WHERE u.id = pr.user_id AND NOT u.is_active)
+           AND told.of_this IS NOT TRUE AND COALESCE(told.place, 0) < :cap
+         LIMIT :limit
+    ), written AS (
+        INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
+        SELECT :promo, user_id, :day, place FROM picked ORDER BY user_id
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM picked) AS picked, count(*) AS written, min(id) AS first, max(id) AS last FROM written
+""")
+
+ACTIVE = text("""
+    SELECT id FROM flash_promo, (SELECT clock_timestamp() AS at) clock
+     WHERE cancelled_at IS NULL AND starts_at <= clock.at AND ends_at >= clock.at
+       AND starts_at >= clock.at - CAST(:started_within AS interval)
+     ORDER BY id
+""")
+
+# Everybody, by the first reason why not: no position, too far, in no segment of it, notifications off, capped.
+REPORT = text("""
+    WITH promo AS MATERIALIZED (
+        SELECT p.id, p.radius_m, p.segments, s.geom, clock_timestamp() AS now
+          FROM flash_promo p
+          JOIN store_product sp ON sp.id = p.store_product_id
+          JOIN store s ON s.id = sp.store_id
+         WHERE p.id = :promo
+    ), near AS MATERIALIZED (
+        SELECT buyer_in_segments(promo.segments, pr.segments_override, pr.first_paid_at, pr.third_last_paid_at,
+                                 promo.now) IS TRUE AS fits,
+               EXISTS (SELECT FROM notification_preference o WHERE o.user_id = pr.user_id AND NOT o.enabled) AS off,
+               COALESCE(told.place, 0) >= :cap AND told.of_this IS NOT TRUE AS capped,
+               told.of_this IS TRUE AS told
+          FROM promo
+          JOIN profiles pr ON pr.location IS NOT NULL AND promo_near(pr.location, promo.geom, promo.radius_m)
+         CROSS JOIN LATERAL (
+               SELECT max(n.place) AS place, bool_or(n.promo_id = promo.id) AS of_this FROM promo_notification n
+                WHERE n.user_id = pr.user_id AND n.sent_date = :day) told
+         WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = pr.user_id AND NOT u.is_active)
+    ), everybody AS (
+        SELECT (SELECT count(*) FROM users WHERE is_active) AS users,
+               (SELECT count(*) FROM profiles WHERE location IS NOT NULL)
+               - (SELECT count(*) FROM users u JOIN profiles pr ON pr.user_id = u.id AND pr.location IS NOT NULL
+                   WHERE NOT u.is_active) AS placed
+    )
+    SELECT count(near) FILTER (WHERE fits AND NOT off AND NOT capped) AS eligible,
+           count(near) FILTER (WHERE fits AND NOT off AND NOT capped AND NOT told) AS untold,
+           (SELECT count(*) FROM promo_notification WHERE promo_id = :promo AND sent_date = :day) AS notified,
+           count(near) FILTER (WHERE NOT fits) AS segment,
+           min(everybody.placed) - count(near) AS distance,
+           min(everybody.users - everybody.placed) AS no_position,
+           count(near) FILTER (WHERE fits AND NOT off AND capped) AS capped,
+           count(near) FILTER (WHERE fits AND off) AS notifications_off
+      FROM everybody LEFT JOIN near ON true
+""")
