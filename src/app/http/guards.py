@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 
 from app.errors import Forbidden, NotAuthenticated
 from app.http.principal import Claim, Principal
+from app.http.throttling import Throttle
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 _PRINCIPAL = "relampago_principal"
@@ -33,37 +34,43 @@ def challenge(connection: Connection) -> dict[str, str]:
     return {"WWW-Authenticate": 'Basic realm="api"' if basic else 'Bearer realm="api"'}
 
 
-async def door(_connection: Connection, _handler: BaseRouteHandler) -> None:
+async def door(connection: Connection, handler: BaseRouteHandler) -> None:
     """Anybody; a token that is sent is not looked at (login, health, docs, webhooks)."""
+    await _throttle(connection).admit(connection, handler, None)
 
 
-async def anyone(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def anyone(connection: Connection, handler: BaseRouteHandler) -> None:
     """Anybody; a token that is sent has to be good."""
-    await _identify(connection)
+    principal = await _identify(connection)
+    await _throttle(connection).admit(connection, handler, principal.id if principal else None)
 
 
-async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
     """Any signed-in user."""
-    if await _identify(connection) is None:
+    principal = await _identify(connection)
+    if principal is None:
         raise NotAuthenticated
+    await _throttle(connection).admit(connection, handler, principal.id)
 
 
-async def staff(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def staff(connection: Connection, handler: BaseRouteHandler) -> None:
     """Staff and superusers."""
     principal = await _identify(connection)
     if principal is None:
         raise NotAuthenticated
     if not principal.is_admin:
         raise Forbidden
+    await _throttle(connection).admit(connection, handler, principal.id)
 
 
-async def claimed(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def claimed(connection: Connection, handler: BaseRouteHandler) -> None:
     """Any signed-in user, the token's version checked by the handler's own first statement (the hold)."""
     authenticator: Authenticator = connection.app.state.authenticator
     claim = await authenticator.claim(connection)
     if claim is None:
         raise NotAuthenticated
     connection.scope["state"][_CLAIM] = claim
+    await _throttle(connection).admit(connection, handler, claim.user_id, proven=False)
 
 
 ACCESS = (door, anyone, signed_in, staff, claimed)
@@ -79,6 +86,11 @@ async def _identify(connection: Connection) -> Principal | None:
     principal = await authenticator.principal(connection)
     connection.scope["state"][_PRINCIPAL] = principal
     return principal
+
+
+def _throttle(connection: Connection) -> Throttle:
+    throttle: Throttle = connection.app.state.throttle
+    return throttle
 
 
 def provide_user(request: Connection) -> Principal:
