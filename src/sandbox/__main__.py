@@ -15,7 +15,7 @@ async def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = port_setting("SANDBOX_PORT", port_setting("PORT", 8000) + 1)
-    account_file = VAR / "sandbox" / "service-account.json"
+    account_file = VAR / "sandbox" / f"service-account-{port}.json"
     async with open_sandbox(account_file, port=port, smtp_port=port_setting("SMTP_PORT", port + 1)) as sandbox:
         sys.stdout.write(f"sandbox at {sandbox.url}, mail server on port {sandbox.smtp_port}\n")
         sys.stdout.flush()

@@ -27,7 +27,7 @@ def ensure_account(path: Path, token_uri: str) -> dict[str, Any]:
 
 
 def public_key(account: dict[str, Any]) -> rsa.RSAPublicKey:
-    key = serialization.load_pem_private_key(account["private_key"].encode(), password=None)
+    key = serialization.load_pem_private_key(str(account["private_key"]).encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("a service account signs with RSA")
     return key.public_key()

@@ -65,7 +65,11 @@ class Desk:
 
 def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
-    content: Any = part.get_content() if part is not None else ""
+    try:
+        content: Any = part.get_content() if part is not None else ""
+    except LookupError:
+        # An encoding that nobody knows.
+        content = part.get_payload() if part is not None else ""
     return content.replace("\r\n", "\n") if isinstance(content, str) else ""
 
 

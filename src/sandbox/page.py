@@ -33,7 +33,7 @@ def _answer(content: bytes, media_type: str, policy: str) -> Response[bytes]:
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",
     }
-    return Response(content, media_type=f"{media_type}; charset=utf-8", headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 @get("/", sync_to_thread=False)

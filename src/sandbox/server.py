@@ -96,7 +96,11 @@ async def _serve(world: World, listener: socket.socket) -> AsyncIterator[None]:
 def _listen(port: int) -> socket.socket:
     # asyncio turns Nagle's algorithm off for sockets that name their protocol, and with it 40 ms of waiting.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(512)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
     return listener

@@ -1,0 +1,65 @@
+"""Where the providers are: the sandbox in development, the real ones in production, never in clear elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+from app.environment import SettingsError, is_protected
+from app.settings import Settings, load_settings
+
+NOTHING = Path("/dev/null")
+GOOD = {"DATABASE_URL": "postgresql://a:b@localhost:5432/c", "SECRET_KEY": "k" * 32}
+
+
+def load(**environ: str) -> Settings:
+    return load_settings({**GOOD, **environ}, env_file=NOTHING)
+
+
+def test_development_talks_to_the_sandbox() -> None:
+    found = load()
+    assert found.fcm_base_url == "http://127.0.0.1:8001/fcm"
+    assert found.google_service_account_file == "var/sandbox/service-account-8001.json"
+    assert load(PORT="9000").fcm_base_url == "http://127.0.0.1:9001/fcm"
+    assert load(SANDBOX_PORT="9500").google_service_account_file == "var/sandbox/service-account-9500.json"
+    assert load(PORT="9000", SANDBOX_PORT="9500").fcm_base_url == "http://127.0.0.1:9500/fcm"
+
+
+def test_production_talks_to_the_real_hosts_and_has_no_account_by_itself() -> None:
+    found = load(APP_ENV="production")
+    assert found.fcm_base_url == "https://fcm.googleapis.com"
+    assert found.google_service_account_file == ""
+
+
+def test_both_can_be_set() -> None:
+    found = load(FCM_BASE_URL="https://fcm.example.com/", GOOGLE_SERVICE_ACCOUNT_FILE="keys/google.json")
+    assert found.fcm_base_url == "https://fcm.example.com"
+    assert found.google_service_account_file == "keys/google.json"
+
+
+@pytest.mark.parametrize("url", ["http://fcm.example.com", "fcm.googleapis.com", "ftp://127.0.0.1", "http://", "x"])
+def test_an_address_in_clear_stops_the_start_by_its_name(url: str) -> None:
+    with pytest.raises(SettingsError, match="FCM_BASE_URL"):
+        load(FCM_BASE_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "protected"),
+    [
+        ("https://fcm.googleapis.com", True),
+        ("http://127.0.0.1:8001/fcm", True),
+        ("http://127.8.9.1", True),
+        ("http://localhost:8001", True),
+        ("http://[::1]:8001", True),
+        ("HTTPS://fcm.googleapis.com", True),
+        ("http://127.0.0.1.example.com", False),
+        ("http://localhost.example.com", False),
+        ("http://127.0.0.1@example.com", False),
+        ("http://10.0.0.1", False),
+        ("http://0.0.0.0", False),
+        ("http://[::1", False),
+        ("https://", False),
+        ("", False),
+    ],
+)
+def test_protected_addresses(url: str, protected: bool) -> None:
+    assert is_protected(url) is protected
