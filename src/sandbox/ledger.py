@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-KEPT_REQUESTS = 20_000
+KEPT_REQUESTS = 10_000
 KEPT_ITEMS = 100_000
 Item = TypeVar("Item")
 
