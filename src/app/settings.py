@@ -20,8 +20,8 @@ PRODUCTION = "production"
 MIN_SECRET_BYTES = 32
 DEMO_CRON_KEY = "demo-cron-key"
 FCM_URL = "https://fcm.googleapis.com"
-# Written by the sandbox; relative to the project's folder, where the processes run.
-SANDBOX_ACCOUNT = "var/sandbox/service-account.json"
+# The sandbox writes it, one for each of its ports; relative to the project's folder, where the processes run.
+SANDBOX_ACCOUNT = "var/sandbox/service-account-{port}.json"
 # Values that appear in examples or in older deployments; production refuses them.
 KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 DEVELOPMENT_RATE_FACTOR = 100
@@ -154,10 +154,13 @@ def _addresses(values: Mapping[str, str]) -> dict[str, Any]:
 def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
     """Where the providers are: unless set, the real ones in production and else the sandbox."""
     port = whole(values, "PORT", 8000, low=1, high=65535)
-    sandbox = f"http://127.0.0.1:{whole(values, 'SANDBOX_PORT', port + 1, low=1, high=65535)}"
+    sandbox_port = whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535)
+    sandbox = f"http://127.0.0.1:{sandbox_port}"
     return {
         "fcm_base_url": base_url(values, "FCM_BASE_URL", FCM_URL if production else f"{sandbox}/fcm"),
-        "google_service_account_file": values.get("GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT),
+        "google_service_account_file": values.get(
+            "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
+        ),
     }
 
 
