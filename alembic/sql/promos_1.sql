@@ -138,6 +138,8 @@ BEGIN
                                                           pr.third_last_paid_at, at), false) THEN 'not_eligible'
                    WHEN c.quantity > p.per_user_limit - b.units THEN 'limit'
                    WHEN price.amount * c.quantity > 99999999.99 THEN 'too_dear'
+                   -- Edited since the pools were listed: units of a pool that is not listed would be held, but not taken.
+                   WHEN st.pool_id IS NULL THEN 'retry'
                    WHEN c.quantity > st.free THEN 'short'
                    WHEN h.id IS NOT NULL OR NOT c.is_first THEN 'retry'
                    ELSE 'new'

@@ -24,13 +24,11 @@ Repeat = Callable[..., Awaitable[None]]
 
 
 @asynccontextmanager
-async def furnished(url: str, doors: list[httpx.AsyncClient]) -> AsyncIterator[Arena]:
+async def standing(url: str, doors: list[httpx.AsyncClient]) -> AsyncIterator[Arena]:
     """An arena on a database and on whatever answers for it."""
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=8)
     async with asyncpg.create_pool(url, min_size=1, max_size=16) as pool:
-        arena = Arena(doors, pool, async_sessionmaker(engine, expire_on_commit=False), SECRET)
-        await arena.furnish()
-        yield arena
+        yield Arena(doors, pool, async_sessionmaker(engine, expire_on_commit=False), SECRET)
     await engine.dispose()
 
 
@@ -47,8 +45,9 @@ async def arena(race_database: str, tmp_path_factory: pytest.TempPathFactory) ->
     logs = [folder / "api-1.log", folder / "api-2.log"]
     async with (
         api_processes(environment(race_database, SECRET, folder), logs) as doors,
-        furnished(race_database, doors) as arena,
+        standing(race_database, doors) as arena,
     ):
+        await arena.furnish()
         yield arena
         assert await arena.deadlocks() == 0
     assert [log.read_text(encoding="utf-8") for log in logs] == ["", ""]
@@ -71,7 +70,7 @@ async def glass_arena(glass_database: str, tmp_path_factory: pytest.TempPathFact
         httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://testserver")
         for app in apps
     ]
-    async with furnished(glass_database, doors) as arena:
+    async with standing(glass_database, doors) as arena:
         yield arena
     for app, door in zip(apps, doors, strict=True):
         await door.aclose()
@@ -84,13 +83,13 @@ async def glass(glass_arena: Arena, glass_database: str) -> AsyncIterator[Arena]
     """An arena to break; emptied afterwards, its keys unique again."""
     definitions = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
     before = dict(await glass_arena.pool.fetch(definitions))
+    await glass_arena.furnish()
     yield glass_arena
     await empty(glass_database)
     after = dict(await glass_arena.pool.fetch(definitions))
     for name, definition in before.items():
         if name not in after:
             await glass_arena.pool.execute(definition)
-    await glass_arena.furnish()
 
 
 @pytest.fixture

@@ -128,12 +128,15 @@ SWEEP_BY_READING = (
 # Staff's number is compared with what was read, and written.
 WRITE_BY_READING = (
     ("    PERFORM stock_lock(family);\n    FOR given IN", "    FOR given IN"),
-    ("    RETURN stock_lock(p_pools);\n", "    RETURN (SELECT sum(stock_own(p)) FROM unnest(p_pools) p);\n"),
+    (
+        "    RETURN stock_lock(p_pools);\n",
+        "    RETURN (SELECT sum(stock_own(p)) FROM unnest(p_pools) p CROSS JOIN pg_sleep(0.01));\n",
+    ),
 )
 # What a promotion has left is read without its slots' locks, and moved.
 SETTLE_BY_READING = (
     ("    PERFORM stock_lock(family);\n    FOR given IN", "    FOR given IN"),
-    ("        IF left_over > 0 THEN\n", "        IF left_over > 0 THEN\n            PERFORM pg_sleep(0.01);\n"),
+    ("        IF left_over > 0 THEN\n", "        IF left_over > 0 THEN\n            PERFORM pg_sleep(0.02);\n"),
 )
 # Holds that are over give their units to the promotion's pool only, whichever pool they took them from.
 FORGET_THE_OTHER_POOL = (

@@ -49,8 +49,10 @@ async def stock_is_written(arena: Arena) -> None:
 async def stock_is_taken_away(arena: Arena) -> None:
     """Staff write that nothing is left while buyers claim: what was granted before stays, nothing after it is given."""
     shop = await arena.open_shop(40)
-    *answers, written = await asyncio.gather(
-        *(arena.reserve(buyer, shop.promo) for buyer in arena.buyers[:40]), arena.write_stock(shop, 0)
+    now = time.time()
+    written, *answers = await asyncio.gather(
+        arena.write_stock(shop, 0),
+        *(at(now + random.uniform(0, 0.03), arena.reserve(buyer, shop.promo)) for buyer in arena.buyers[:40]),
     )
     expect([written], DONE)
     expect(answers, GRANTED, SHORT)

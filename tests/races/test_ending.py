@@ -8,6 +8,7 @@ import pytest
 from app.domain.promos.service.claims import Ask, ClaimEngine
 from tests.races import ending
 from tests.races.arena import Arena
+from tests.races.buying import GRANTED, SHORT
 from tests.races.conftest import Repeat
 from tests.races.proof import expect, prove
 
@@ -52,10 +53,10 @@ async def test_a_hold_is_over_at_its_instant(arena: Arena, race_database: str, r
         assert verdict.grant is not None
         over = verdict.grant.expires_at.timestamp()
         while (claim := await arena.reserve(arena.buyers[2 * n + 1], shop.promo)).status == 409:
-            expect([claim], ending.SHORT)
+            expect([claim], SHORT)
             assert claim.sent_at < over
             await asyncio.sleep(0.05 if time.time() + 0.1 < over else 0.002)
-        expect([claim], ending.GRANTED)
+        expect([claim], GRANTED)
         assert claim.answered_at > over
 
     try:

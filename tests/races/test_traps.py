@@ -15,19 +15,15 @@ import pytest
 from app.domain.promos.service.claims import STATEMENT
 from tests.races.arena import Arena, Buyer, Shop
 from tests.races.mutants import INVENTORY, NO_RECLAIM, PROMOS, SKIP_LOCKED_ALONE, broken, source
-from tests.races.proof import prove
+from tests.races.proof import Lost, prove
 
 pytestmark = pytest.mark.races
 PATIENCE_SECONDS = 10
 GATHER = "SELECT stock_gather($1)"
 BECOME_A_PART = "UPDATE stock_pool SET parent_id = $1, closes_at = $2 WHERE id = $3"
 RETURN_HOLD = "DELETE FROM reservation WHERE promo_id = $1 AND user_id = $2"
-NO_RECOUNT = (
-    (
-        "p_quantities[m.n] > p.per_user_limit - promo_bought(p_promos[m.n], p_users[m.n])",
-        "false",
-    ),
-)
+NO_LOOK_AT_THE_POOL = (("WHEN st.pool_id IS NULL THEN 'retry'", ""),)
+NO_RECOUNT = (("AND m.quantity > p.per_user_limit - b.units;", "AND false;"),)
 SLOTS_BEFORE_HOLDS = (
     (
         "    due bigint[] := stock_lock_due(family);\n    pool bigint;",
@@ -147,7 +143,7 @@ async def sweep_meets_settling(stage: Stage, settle: Callable[[list[int]], Corou
     await stage.begin("SELECT id FROM reservation WHERE promo_id = $1 FOR UPDATE", shops[1].promo)
     settling = await stage.until_blocked(settle([shop.pool_id for shop in shops]))
     returning = stage.begin("SELECT stock_put($1, 0)", shops[0].pool_id)
-    problems = await asyncio.gather(returning, return_exceptions=True)
+    problems: list[Any] = list(await asyncio.gather(returning, return_exceptions=True))
     await stage.first.execute("ROLLBACK" if any(problems) else "COMMIT")
     problems += await asyncio.gather(settling, return_exceptions=True)
     for problem in problems:
@@ -262,6 +258,24 @@ async def test_a_unit_that_somebody_takes_meanwhile_is_sold(stage: Stage) -> Non
     row = (await claiming)[0]
     assert (row["verdict"], row["units_left"]) == ("short", 0)
     await prove(stage.arena)
+
+
+async def test_a_promotion_may_change_its_pool_under_a_claim(stage: Stage) -> None:
+    """A hold takes units from the pool that it names, though staff set other units aside while its claim waits."""
+    arena, buyer = stage.arena, stage.arena.buyers[0]
+    for pieces, verdict, units in (((), "retry", 3), (NO_LOOK_AT_THE_POOL, "new", 3)):
+        shop, other = await arena.open_shop(5), await arena.open_shop(3)
+        await held(stage, buyer, shop)
+        await over(stage, shop)
+        await stage.begin("SELECT FROM reservation WHERE promo_id = $1 FOR UPDATE", shop.promo)
+        async with with_functions(arena.pool, PROMOS, pieces):
+            claiming = await stage.waiting(STATEMENT, *claim_of(buyer, shop.promo, patient=False))
+            await arena.pool.execute("UPDATE flash_promo SET pool_id = $1 WHERE id = $2", other.pool_id, shop.promo)
+            await stage.first.execute("COMMIT")
+            assert (await claiming)[0]["verdict"] == verdict
+        assert await arena.free(other.pool_id) == units
+    with pytest.raises(Lost):
+        await prove(arena)
 
 
 BOUGHT_MEANWHILE = """
