@@ -225,6 +225,9 @@ async def test_the_doors_do_not_look_at_a_header(
     assert answer.status_code == 200
 
 
+UNKNOWN_CART = "8b9d3a52-6f0e-4d0b-9a55-2f1a3c7e9b10"
+
+
 class Carts:
     """Links one known cart; notes what it was asked."""
 
@@ -253,7 +256,9 @@ async def test_login_links_the_anonymous_cart(client: httpx.AsyncClient, db: Asy
     assert carts.asked == [(user.id, carts.known)]
 
 
-@pytest.mark.parametrize("cart", [None, "", "x", 5, [], {}, "a\0b", "f" * 100_000, "8b9d3a52-6f0e-4d0b-9a55-2f1a3c7e9b10"])
+@pytest.mark.parametrize(
+    "cart", [None, "", "x", 5, [], {}, "a\0b", "f" * 100_000, "8b9d3a52-6f0e-4d0b-9a55-2f1a3c7e9b10"]
+)
 async def test_a_bad_cart_never_stops_a_login(
     client: httpx.AsyncClient, db: AsyncSession, carts: Carts, cart: Any
 ) -> None:
