@@ -12,6 +12,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "orders",
     "promos",
     "notifications",
+    "email",
 )
 
 
