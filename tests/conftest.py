@@ -21,10 +21,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.server import Relampago, create_app
-from app.settings import Settings, load_settings
+from app.settings import RATES, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
+# Tests that are not about throttles call as often as they like.
+UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
 KEPT_TABLES = {"spatial_ref_sys", "alembic_version"}
 
 
@@ -123,6 +125,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         "LOG_LEVEL": "critical",
         "PUBLIC_URL": "http://testserver",
         "MEDIA_ROOT": str(tmp_path_factory.mktemp("media")),
+        **UNTHROTTLED,
     }
     return load_settings(environ, env_file=Path(os.devnull))
 

@@ -38,6 +38,7 @@ from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import provide_caller, provide_claim, provide_user
 from app.http.openapi.pages import DOCS_HANDLERS
+from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
 from app.logs import configure_logs
@@ -46,7 +47,16 @@ from app.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
 # What a browser's script may read beside the body.
-EXPOSED_HEADERS = ["X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate"]
+EXPOSED_HEADERS = [
+    *("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
+DEPENDENCIES = {
+    "session": Provide(provide_session, sync_to_thread=False),
+    "user": Provide(provide_user, sync_to_thread=False),
+    "caller": Provide(provide_caller, sync_to_thread=False),
+    "claim": Provide(provide_claim, sync_to_thread=False),
+}
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
@@ -85,15 +95,11 @@ def create_app(settings: Settings | None = None) -> Relampago:
     engine = create_engine(settings)
     app = Relampago(
         route_handlers=[Router(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
-        dependencies={
-            "session": Provide(provide_session, sync_to_thread=False),
-            "user": Provide(provide_user, sync_to_thread=False),
-            "caller": Provide(provide_caller, sync_to_thread=False),
-            "claim": Provide(provide_claim, sync_to_thread=False),
-        },
+        dependencies=DEPENDENCIES,
         state=State(_state(settings, engine)),
         middleware=[TransactionMiddleware],
-        after_exception=[roll_back],
+        after_exception=[roll_back, give_back_unproven],
+        before_send=[show_rate],
         exception_handlers={Exception: answers.handle},
         plugins=[InputPlugin(), migrations_plugin(engine), CommandLine()],
         request_class=ApiRequest,
@@ -121,6 +127,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "engine": engine,
         "sessions": session_maker(engine),
         "passwords": passwords,
+        "throttle": Throttle(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
         "push_sender": PushSender(FcmClient.from_settings(settings)),
@@ -136,4 +143,5 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     finally:
         await app.state.push_sender.aclose()
         await app.state.hold_desk.engine.close()
+        await app.state.throttle.close()
         await engine.dispose()

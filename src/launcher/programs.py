@@ -62,6 +62,8 @@ def api() -> Program:
         setting("WEB_WORKERS", "1"),
         "--timeout-graceful-shutdown",
         "10",
+        # By itself uvicorn believes what a client on this machine says about its address; TRUSTED_PROXIES decides.
+        "--no-proxy-headers",
     )
     return Program("api", command, essential=True)
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.server import Relampago, create_app
 from app.settings import Settings, load_settings
+from tests.conftest import UNTHROTTLED
 from tests.http.probes import PROBES
 
 hypothesis.settings.register_profile("project", deadline=None, database=None, print_blob=True, max_examples=200)
@@ -49,7 +50,7 @@ async def http(probe_app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncC
 def offline(**environ: str) -> Relampago:
     """An application with the probes that no database stands behind."""
     base = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SECRET_KEY": "s" * 32, "LOG_LEVEL": "critical"}
-    return built(load_settings({**base, **environ}, env_file=Path("/dev/null")))
+    return built(load_settings({**base, **UNTHROTTLED, **environ}, env_file=Path("/dev/null")))
 
 
 def client_of(app: Relampago) -> httpx.AsyncClient:

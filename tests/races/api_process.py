@@ -8,7 +8,12 @@ import uvicorn
 
 def main() -> None:
     config = uvicorn.Config(
-        "app.server:create_app", factory=True, log_level="warning", access_log=False, timeout_graceful_shutdown=3
+        "app.server:create_app",
+        factory=True,
+        proxy_headers=False,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.conftest import UNTHROTTLED
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
 # Every buyer of a race has a connection of its own, since a queue in the client would be a race less; in several
@@ -34,6 +36,7 @@ def environment(database_url: str, secret: str, folder: Path) -> dict[str, str]:
         # Buyers here come more often than people do.
         **{f"THROTTLE_{scope}": "off" for scope in SCOPES},
         "MEDIA_ROOT": str(folder / "media"),
+        **UNTHROTTLED,
     }
 
 

@@ -9,6 +9,7 @@ from litestar.datastructures import State
 
 from app.domain.site.service import HealthService
 from app.http.guards import door
+from app.http.throttling import EXEMPT, THROTTLE
 
 VERSION = "1.0.0"
 
@@ -26,6 +27,7 @@ class HealthController(Controller):
 
     path = "/api/health"
     tags = ("health",)
+    opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", guards=[door], operation_id="health")
     async def health(self, state: State) -> Response[Health]:
@@ -39,6 +41,7 @@ class ProbeController(Controller):
 
     path = "/"
     tags = ("health",)
+    opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - likewise
     include_in_schema = False
 
     @get("/livez", guards=[door])

@@ -27,6 +27,7 @@ from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 from app.http.query import Connection, choice_of, flag_of, text_of
+from app.http.throttling import EXEMPT, THROTTLE
 
 PAGE_SIZE = 24
 PAGE_SIZE_OF_A_CATEGORY = 12
@@ -77,7 +78,7 @@ class ProductController(Controller):
             rows=lambda limit, offset: front.page(filters, limit, offset),
         )
 
-    @post("/", guards=[staff], operation_id="products_create")
+    @post("/", guards=[staff], operation_id="products_create", opt={THROTTLE: "product_create"})
     async def create(self, front: Front, products: Products, data: ProductInput) -> Response[ProductDetail]:
         return tagged(await front.detail(await products.create(data)), status_code=201)
 
@@ -134,6 +135,7 @@ class MediaController(Controller):
 
     path = f"/media/{FOLDER}"
     include_in_schema = False
+    opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/{name:str}", guards=[door])
     async def picture(self, state: State, name: str) -> File:

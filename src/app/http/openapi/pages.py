@@ -13,6 +13,7 @@ from app.errors import NotFound
 from app.http.guards import door
 from app.http.openapi.document import document_of
 from app.http.openapi.hints import QUERY
+from app.http.throttling import EXEMPT, THROTTLE
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 # What the pages may load, by the name in their address.
@@ -51,6 +52,7 @@ class DocsController(Controller):
 
     path = "/api"
     tags = ("docs",)
+    opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/schema", guards=[door], operation_id="flash_schema", opt={QUERY: {"format": Literal["json", "yaml"]}})
     async def schema(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:

@@ -25,6 +25,7 @@ from app.errors import Invalid
 from app.http.answers import render
 from app.http.guards import door
 from app.http.openapi.hints import ERRORS
+from app.http.throttling import THROTTLE
 
 
 class DoorController(Controller):
@@ -38,7 +39,7 @@ class DoorController(Controller):
         guards=[door],
         operation_id="auth_login",
         status_code=200,
-        opt={ERRORS: (401, 403)},
+        opt={ERRORS: (401, 403), THROTTLE: "login"},
         exception_handlers={Invalid: in_one_line},
     )
     async def login(self, data: LoginInput, session: NamedDependency[AsyncSession], state: State) -> LoginAnswer:

@@ -9,6 +9,7 @@ from app.domain.accounts.service.profiles import OwnProfile, ProfileService
 from app.http.guards import signed_in
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
+from app.http.throttling import THROTTLE
 
 
 class ProfileController(Controller):
@@ -21,7 +22,7 @@ class ProfileController(Controller):
     async def me(self, session: NamedDependency[AsyncSession], user: NamedDependency[Principal]) -> Me:
         return _me(await ProfileService(session, user.id).read())
 
-    @put("/me/", guards=[signed_in], operation_id="auth_me_update")
+    @put("/me/", guards=[signed_in], operation_id="auth_me_update", opt={THROTTLE: "profile_update"})
     async def update_me(
         self, data: ProfileInput, session: NamedDependency[AsyncSession], user: NamedDependency[Principal]
     ) -> Me:
