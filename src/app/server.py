@@ -20,10 +20,14 @@ from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
 from app.domain.accounts.controllers.doors import DoorController
 from app.domain.accounts.controllers.profile import ProfileController
+from app.domain.accounts.controllers.registration import RegistrationController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.catalog.controllers import CategoryController
+from app.domain.customers.controllers.customers import CustomerController
+from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
+from app.domain.email.controllers import EmailController, UnsubscribeController
 from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.sending import PushSender
 from app.domain.promos.controllers.cart import CartController
@@ -63,7 +67,10 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CartController,
     PromoController,
     DoorController,
+    RegistrationController,
     ProfileController,
+    CustomerController,
+    OwnDataController,
     CategoryController,
     ProductController,
     StoreController,
@@ -71,6 +78,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     MediaController,
     DeviceController,
     NotificationController,
+    EmailController,
+    UnsubscribeController,
 )
 
 
@@ -130,6 +139,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "throttle": Throttle(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
+        "personal_data": (),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }

@@ -1,5 +1,6 @@
 """Orders as other domains make them. The order's own operations come with the order API."""
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -7,9 +8,11 @@ import msgspec
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.orders import queries
+from app.domain.orders import queries, schemas
 from app.domain.orders.models import Order, OrderEvent, OrderItem
 from app.domain.orders.states import PaymentMethod, Status, first_status
+from app.domain.storefront.service import MEDIA_PATH
+from app.settings import Settings
 
 RECIPIENT_LENGTH = 100
 
@@ -65,6 +68,28 @@ class OrderService:
         becomes paid or stops being so.
         """
         await self.session.execute(queries.MARK_BUYER, {"user": user_id})
+
+
+class OrderReader:
+    """Orders as the contract shows them, with their lines: two statements for any number, three with timelines."""
+
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.session = session
+        self.media_url = f"{settings.public_url}{MEDIA_PATH}"
+
+    async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
+        """The orders of a statement of the table's columns, in its order."""
+        rows = (await self.session.execute(statement)).all()
+        ids = [row.id for row in rows]
+        items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
+        for item in await self.session.execute(queries.items_of(ids)):
+            items[item.order_id].append(schemas.item_of(item, self.media_url))
+        if not timeline:
+            return [schemas.order_of(row, items[row.id]) for row in rows]
+        moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
+        for move in await self.session.execute(queries.moves_of(ids)):
+            moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
+        return [schemas.order_of(row, items[row.id], moves[row.id]) for row in rows]
 
 
 def _held_order(order_id: int, line: HeldLine, method: PaymentMethod, status: Status) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Login, token pair, refresh: open to anybody, a token in the header is not looked at."""
+"""Login, token pair, refresh, logout: open to anybody, a token in the header is not looked at."""
 
 from typing import Any
 
@@ -18,18 +18,23 @@ from app.domain.accounts.schemas.doors import (
     RefreshedPair,
     RefreshInput,
 )
+from app.domain.accounts.schemas.registration import Message
 from app.domain.accounts.service.credentials import CredentialService
 from app.domain.accounts.service.doors import DoorService
 from app.domain.accounts.service.token_pairs import TokenPairService
 from app.errors import Invalid
+from app.http.addresses import client_address
 from app.http.answers import render
 from app.http.guards import door
 from app.http.openapi.hints import ERRORS
 from app.http.throttling import THROTTLE
 
+AnyRequest = Request[Any, Any, Any]
+LOGGED_OUT = "Sesión cerrada"
+
 
 class DoorController(Controller):
-    """`/api/auth/login/`, `/api/token/` and the refresh."""
+    """`/api/auth/login/`, `/api/token/`, the refresh, and the logout, for which the refresh token is enough."""
 
     path = "/api"
     tags = ("auth",)
@@ -42,8 +47,11 @@ class DoorController(Controller):
         opt={ERRORS: (401, 403), THROTTLE: "login"},
         exception_handlers={Invalid: in_one_line},
     )
-    async def login(self, data: LoginInput, session: NamedDependency[AsyncSession], state: State) -> LoginAnswer:
-        done = await _doors(session, state).login(data.username, data.password, data.anonymous_cart_id)
+    async def login(
+        self, request: AnyRequest, data: LoginInput, session: NamedDependency[AsyncSession], state: State
+    ) -> LoginAnswer:
+        address = client_address(request)
+        done = await _doors(session, state).login(data.username, data.password, data.anonymous_cart_id, address)
         account = done.account
         return LoginAnswer(
             user=AuthUser.of(account),
@@ -57,9 +65,10 @@ class DoorController(Controller):
 
     @post("/token/", guards=[door], operation_id="auth_token_obtain", status_code=200, opt={ERRORS: (401,)})
     async def obtain(
-        self, data: CredentialsInput, session: NamedDependency[AsyncSession], state: State
+        self, request: AnyRequest, data: CredentialsInput, session: NamedDependency[AsyncSession], state: State
     ) -> ObtainedPair:
-        pair = await _doors(session, state).obtain(data.username, data.password)
+        address = client_address(request)
+        pair = await _doors(session, state).obtain(data.username, data.password, address)
         return ObtainedPair(refresh=pair.refresh, access=pair.access)
 
     @post(
@@ -70,12 +79,17 @@ class DoorController(Controller):
         opt={ERRORS: (401,)},
     )
     async def refresh(
-        self, request: Request[Any, Any, Any], data: RefreshInput, session: NamedDependency[AsyncSession], state: State
+        self, request: AnyRequest, data: RefreshInput, session: NamedDependency[AsyncSession], state: State
     ) -> RefreshedPair | Response[Any]:
         outcome = await TokenPairService(session, state.settings).rotate(data.refresh)
         if isinstance(outcome, RefreshTokenRefused):
             return render(request, outcome)
         return RefreshedPair(access=outcome.access, refresh=outcome.refresh)
+
+    @post("/auth/logout/", guards=[door], operation_id="auth_logout", status_code=200, include_in_schema=False)
+    async def log_out(self, data: RefreshInput, session: NamedDependency[AsyncSession], state: State) -> Message:
+        await TokenPairService(session, state.settings).end_family(data.refresh)
+        return Message(LOGGED_OUT)
 
 
 def _doors(session: AsyncSession, state: State) -> DoorService:

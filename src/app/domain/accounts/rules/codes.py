@@ -6,14 +6,12 @@ job that mails it can make it again; what is stored beside them is a digest that
 
 import hmac
 import re
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
+
+from app.errors import Refused
 
 Purpose = Literal["EMAIL_VERIFICATION", "PASSWORD_RESET", "EMAIL_CHANGE", "PASSWORD_CHANGE"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-EMAIL_VERIFICATION: Final = "EMAIL_VERIFICATION"
-PASSWORD_RESET: Final = "PASSWORD_RESET"
-EMAIL_CHANGE: Final = "EMAIL_CHANGE"
-PASSWORD_CHANGE: Final = "PASSWORD_CHANGE"
 
 LIFE_MINUTES = 10
 TRIES = 5
@@ -40,3 +38,7 @@ def code_of(secret: str, code_id: int, salt: bytes) -> str:
 def digest_of(secret: str, code_id: int, salt: bytes, code: str) -> bytes:
     """What is stored of a code: useless to who reads the table without the secret."""
     return hmac.digest(secret.encode(), b"verification digest\0%d\0%b\0%b" % (code_id, salt, code.encode()), "sha256")
+
+
+class CodeRefused(Refused):
+    """Código inválido o expirado"""

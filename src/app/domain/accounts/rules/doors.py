@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from app.errors import Forbidden, NotAuthenticated
+from app.errors import Forbidden, NotAuthenticated, Refused
 
 
 class BadAuthorizationHeader(NotAuthenticated):
@@ -59,6 +59,10 @@ class WrongLogin(NotAuthenticated):
     """Credenciales inválidas"""
 
     key: ClassVar[str] = "error"
+
+
+class WrongPassword(Refused):
+    """La contraseña actual es incorrecta"""
 
 
 class AccountBlocked(Forbidden):
@@ -135,3 +139,8 @@ def check_may_enter(account: Any) -> None:
     if account.blocked_at is not None or account.email_verified:
         raise AccountBlocked
     raise EmailNotVerified(account.email)
+
+
+def awaits_proof(account: Any) -> bool:
+    """Whether a code for its e-mail would let the account in."""
+    return not account.email_verified and account.blocked_at is None

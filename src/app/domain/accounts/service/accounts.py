@@ -12,9 +12,10 @@ from app.domain.accounts.rules.passwords import Owner
 from app.domain.accounts.service.passwords import Passwords
 from app.errors import Invalid
 
+EMAIL_CONSTRAINT = "uq_users_email_lower"
 TAKEN = {
     "uq_users_username": ("username", "A user with that username already exists."),
-    "uq_users_email_lower": ("email", "user with this email already exists."),
+    EMAIL_CONSTRAINT: ("email", "user with this email already exists."),
 }
 
 

@@ -17,6 +17,7 @@ from app.domain.accounts.rules.doors import (
 from app.domain.accounts.service.credentials import CredentialService
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.accounts.tokens import BadToken, Token
+from app.http.addresses import client_address
 from app.http.guards import Connection
 from app.http.principal import Claim, Principal
 from app.settings import Settings
@@ -39,7 +40,8 @@ class Authenticator:
                 account = await self._basic(connection, sent)
             case _:
                 return None
-        return Principal(account.id, account.username, account.email, account.is_staff, account.is_superuser)
+        address = client_address(connection)
+        return Principal(account.id, account.username, account.email, account.is_staff, account.is_superuser, address)
 
     async def claim(self, connection: Connection) -> Claim | None:
         """What the token claims, verified without the database; Basic is checked in full. Raises NotAuthenticated."""

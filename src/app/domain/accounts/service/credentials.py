@@ -28,6 +28,10 @@ class CredentialService:
     async def by_username(self, username: str, password: str) -> Account | None:
         return await self._checked(queries.BY_USERNAME, username, password)
 
+    async def by_id(self, user_id: int, password: str) -> Account | None:
+        """A signed-in user who says the password once more."""
+        return await self._verified(await self._read(queries.BY_ID, user_id=user_id), password)
+
     async def by_username_each_time(self, username: str, password: str) -> Account | None:
         """As `by_username`, for a client that sends its password each time: a right one is hashed once a minute."""
         if "\0" in username:

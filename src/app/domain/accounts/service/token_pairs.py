@@ -5,10 +5,10 @@ import time
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts import tokens
+from app.domain.accounts import queries, tokens
 from app.domain.accounts.models import RefreshToken, User
 from app.domain.accounts.rules.doors import NoAccountForToken, RefreshTokenRefused
 from app.domain.accounts.tokens import BadToken, Token
@@ -47,13 +47,7 @@ class TokenPairService:
         token = self._read(text)
         # The lock orders this against a block, a change of password and the end of the family: whoever comes second
         # sees what the first one did.
-        user = (
-            await self.session.execute(
-                select(User.is_active, User.token_version.label("version"))
-                .where(User.id == token.user_id)
-                .with_for_update(key_share=True)
-            )
-        ).one_or_none()
+        user = (await self.session.execute(queries.LOCKED_BY_ID, {"user_id": token.user_id})).one_or_none()
         if user is None:
             raise NoAccountForToken
         jti = UUID(token.jti)
@@ -62,9 +56,43 @@ class TokenPairService:
             return await self._refuse(jti, token.user_id)
         if not user.is_active:
             raise NoAccountForToken
-        if user.version != token.version:
+        if user.token_version != token.version:
             raise RefreshTokenRefused
         return await self._pair(token.user_id, token.version, jti=uuid4(), family=family, parent=jti)
+
+    async def end_all(self, user_id: int) -> int:
+        """End every token of the user, access tokens too, from the next request on: the version of those to come."""
+        raised = await self.session.execute(
+            update(User)
+            .where(User.id == user_id)
+            .values(token_version=User.token_version + 1)
+            .returning(User.token_version)
+        )
+        await self._revoke(RefreshToken.user_id == user_id)
+        return int(raised.scalar_one())
+
+    async def end_family(self, text: str) -> int:
+        """Log out: no refresh token of this login works any more. The user's id.
+
+        Raises RefreshTokenRefused for a token that is not good; one that was spent or revoked still names its family.
+        """
+        token = self._read(text)
+        await self.session.execute(queries.LOCKED_BY_ID, {"user_id": token.user_id})
+        known = await self.session.execute(
+            select(RefreshToken.family).where(
+                RefreshToken.jti == UUID(token.jti), RefreshToken.user_id == token.user_id
+            )
+        )
+        family = known.scalar_one_or_none()
+        if family is None:
+            raise RefreshTokenRefused(tokens.INVALID)
+        await self._revoke(RefreshToken.family == family)
+        return token.user_id
+
+    async def _revoke(self, which: ColumnElement[bool]) -> None:
+        await self.session.execute(
+            update(RefreshToken).where(which, RefreshToken.revoked_at.is_(None)).values(revoked_at=CLOCK)
+        )
 
     def _read(self, text: str) -> Token:
         try:
@@ -103,11 +131,7 @@ class TokenPairService:
             return RefreshTokenRefused(tokens.INVALID)
         family, too_late = known
         if too_late:
-            await self.session.execute(
-                update(RefreshToken)
-                .where(RefreshToken.family == family, RefreshToken.revoked_at.is_(None))
-                .values(revoked_at=CLOCK)
-            )
+            await self._revoke(RefreshToken.family == family)
         return RefreshTokenRefused()
 
     async def _pair(self, user_id: int, version: int, *, jti: UUID, family: UUID, parent: UUID | None) -> TokenPair:
