@@ -3,9 +3,10 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from tests.races.arena import Answer, Arena, Shop
+from tests.races.arena import Answer, Arena, Buyer, Shop
 from tests.races.buying import GRANTED, SHORT, granted
 from tests.races.ending import DONE, at
 from tests.races.proof import expect, hold_that, prove_refusals
@@ -48,16 +49,27 @@ async def stock_is_written(arena: Arena) -> None:
 
 async def stock_is_taken_away(arena: Arena) -> None:
     """Staff write that nothing is left while buyers claim: what was granted before stays, nothing after it is given."""
-    shop = await arena.open_shop(40)
-    now = time.time()
-    written, *answers = await asyncio.gather(
-        arena.write_stock(shop, 0),
-        *(at(now + random.uniform(0, 0.03), arena.reserve(buyer, shop.promo)) for buyer in arena.buyers[:40]),
-    )
-    expect([written], DONE)
+    shop = await arena.open_shop(300)
+    writing = asyncio.create_task(arena.write_stock(shop, 0))
+    lines = [arena.buyers[n::6] for n in range(6)]
+    answers = [
+        one for line in await asyncio.gather(*(_until(arena, writing, line, shop) for line in lines)) for one in line
+    ]
+    expect([await writing], DONE)
     expect(answers, GRANTED, SHORT)
     state = (await arena.free(shop.pool_id), await arena.held(shop.pool_id))
-    hold_that(state == (0, len(granted(list(answers)))), f"free and held are {state}")
+    hold_that(state == (0, len(granted(answers))), f"free and held are {state}")
+
+
+async def _until(arena: Arena, done: "asyncio.Task[Answer]", buyers: Sequence[Buyer], shop: Shop) -> list[Answer]:
+    """Buyers claim, one after the other, until something has happened, and one more then."""
+    answers = []
+    for buyer in buyers:
+        over = done.done()
+        answers.append(await arena.reserve(buyer, shop.promo))
+        if over:
+            break
+    return answers
 
 
 async def promo_is_cancelled(arena: Arena) -> None:

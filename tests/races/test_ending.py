@@ -27,8 +27,13 @@ async def test_twenty_checkouts_make_one_order(repeat: Repeat) -> None:
     await repeat(ending.many_checkouts)
 
 
-async def test_checkout_against_expiry(repeat: Repeat, full_rounds: bool) -> None:
+async def test_checkout_against_expiry(arena: Arena, repeat: Repeat, full_rounds: bool) -> None:
+    orders = "SELECT count(*) FROM orders"
+    before = await arena.pool.fetchval(orders)
     await repeat(ending.check_out_at_the_deadline, together=10, times=500 if full_rounds else 20)
+    bought = await arena.pool.fetchval(orders) - before
+    # Where so many run, each of the two must have won some: else it was no race.
+    assert not full_rounds or 0 < bought < 500
 
 
 async def test_a_late_buyer_leaves_the_next_one_alone(repeat: Repeat) -> None:

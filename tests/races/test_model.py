@@ -19,7 +19,7 @@ from tests.races.proof import prove
 pytestmark = pytest.mark.races
 STEPS = 50
 # Fifty thousand steps with --rounds=full.
-QUICK_RUNS, FULL_RUNS = 100, 1000
+QUICK_RUNS, FULL_RUNS = 60, 1000
 # Not a race, but arithmetic: what is broken here is wrong for one buyer alone.
 BROKEN = [
     (INVENTORY, NO_RECLAIM),
