@@ -4,9 +4,10 @@ from typing import Any
 
 from litestar import Controller, Request, Response, post
 from litestar.datastructures import State
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.controllers.credentials import CREDENTIALS, Credentials
 from app.domain.accounts.controllers.refusals import in_one_line
 from app.domain.accounts.rules.doors import RefreshTokenRefused
 from app.domain.accounts.schemas.doors import (
@@ -19,7 +20,6 @@ from app.domain.accounts.schemas.doors import (
     RefreshInput,
 )
 from app.domain.accounts.schemas.registration import Message
-from app.domain.accounts.service.credentials import CredentialService
 from app.domain.accounts.service.doors import DoorService
 from app.domain.accounts.service.token_pairs import TokenPairService
 from app.errors import Invalid
@@ -33,11 +33,17 @@ AnyRequest = Request[Any, Any, Any]
 LOGGED_OUT = "Sesión cerrada"
 
 
+def provide_doors(credentials: Credentials, state: State) -> DoorService:
+    pairs = TokenPairService(credentials.session, state.settings)
+    return DoorService(credentials, pairs, state.cart_linker)
+
+
 class DoorController(Controller):
     """`/api/auth/login/`, `/api/token/`, the refresh, and the logout, for which the refresh token is enough."""
 
     path = "/api"
     tags = ("auth",)
+    dependencies = CREDENTIALS | {"doors": Provide(provide_doors, sync_to_thread=False)}
 
     @post(
         "/auth/login/",
@@ -47,11 +53,9 @@ class DoorController(Controller):
         opt={ERRORS: (401, 403), THROTTLE: "login"},
         exception_handlers={Invalid: in_one_line},
     )
-    async def login(
-        self, request: AnyRequest, data: LoginInput, session: NamedDependency[AsyncSession], state: State
-    ) -> LoginAnswer:
+    async def login(self, request: AnyRequest, data: LoginInput, doors: NamedDependency[DoorService]) -> LoginAnswer:
         address = client_address(request)
-        done = await _doors(session, state).login(data.username, data.password, data.anonymous_cart_id, address)
+        done = await doors.login(data.username, data.password, data.anonymous_cart_id, address)
         account = done.account
         return LoginAnswer(
             user=AuthUser.of(account),
@@ -65,10 +69,10 @@ class DoorController(Controller):
 
     @post("/token/", guards=[door], operation_id="auth_token_obtain", status_code=200, opt={ERRORS: (401,)})
     async def obtain(
-        self, request: AnyRequest, data: CredentialsInput, session: NamedDependency[AsyncSession], state: State
+        self, request: AnyRequest, data: CredentialsInput, doors: NamedDependency[DoorService]
     ) -> ObtainedPair:
         address = client_address(request)
-        pair = await _doors(session, state).obtain(data.username, data.password, address)
+        pair = await doors.obtain(data.username, data.password, address)
         return ObtainedPair(refresh=pair.refresh, access=pair.access)
 
     @post(
@@ -90,8 +94,3 @@ class DoorController(Controller):
     async def log_out(self, data: RefreshInput, session: NamedDependency[AsyncSession], state: State) -> Message:
         await TokenPairService(session, state.settings).end_family(data.refresh)
         return Message(LOGGED_OUT)
-
-
-def _doors(session: AsyncSession, state: State) -> DoorService:
-    credentials = CredentialService(session, state.passwords)
-    return DoorService(credentials, TokenPairService(session, state.settings), state.cart_linker)

@@ -4,15 +4,15 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get, post, put
 from litestar.datastructures import State
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.controllers.credentials import CREDENTIALS, Credentials, Recovery, provide_recovery
 from app.domain.accounts.controllers.refusals import in_one_line
 from app.domain.accounts.schemas.profile import AdminVerdict, CodeRequest, Me, PasswordChangeInput, ProfileInput
 from app.domain.accounts.schemas.registration import Message, PasswordChanged
 from app.domain.accounts.service.profiles import OwnProfile, ProfileService
 from app.domain.accounts.service.proofs import ProofService
-from app.domain.accounts.service.recovery import PasswordService
 from app.domain.accounts.service.standing import StandingService
 from app.errors import AppError, Invalid
 from app.http.answers import render
@@ -34,6 +34,7 @@ class ProfileController(Controller):
 
     path = "/api/auth"
     tags = ("auth",)
+    dependencies = CREDENTIALS | {"recovery": Provide(provide_recovery, sync_to_thread=False)}
 
     @get("/me/", guards=[signed_in], operation_id="auth_me_retrieve")
     async def me(self, session: Session, user: User, state: State) -> Me:
@@ -55,12 +56,10 @@ class ProfileController(Controller):
         exception_handlers={Invalid: in_one_line},
     )
     async def change_password(
-        self, request: AnyRequest, data: PasswordChangeInput, session: Session, user: User, state: State
+        self, request: AnyRequest, data: PasswordChangeInput, user: User, credentials: Credentials, recovery: Recovery
     ) -> PasswordChanged | Response[Any]:
         """Ends every token of the user; the answer's pair is the only one that lives."""
-        passwords = PasswordService(session, state.settings, state.passwords)
-        code = data.verification_code
-        done = await passwords.change(user.id, data.old_password, data.new_password, code, user.address)
+        done = await recovery.change(credentials, user, data)
         if isinstance(done, AppError):
             return render(request, done)
         return PasswordChanged(access=done.access, refresh=done.refresh)
@@ -72,8 +71,10 @@ class ProfileController(Controller):
         status_code=200,
         exception_handlers={Invalid: in_one_line},
     )
-    async def verify_change(self, data: CodeRequest, session: Session, user: User, state: State) -> Message:
-        await ProofService(session, state.settings, state.passwords).ask(user.id, data)
+    async def verify_change(
+        self, data: CodeRequest, session: Session, user: User, state: State, credentials: Credentials
+    ) -> Message:
+        await ProofService(session, state.settings, credentials).ask(user.id, data)
         return Message(CODE_SENT)
 
     @post("/logout-all/", guards=[signed_in], operation_id="auth_logout_all", status_code=200, include_in_schema=False)

@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.controllers.credentials import Recovery, provide_recovery
 from app.domain.accounts.controllers.refusals import in_a_list, in_one_line
 from app.domain.accounts.schemas.registration import (
     REGISTERED,
@@ -24,7 +25,6 @@ from app.domain.accounts.schemas.registration import (
     VerifyEmailInput,
 )
 from app.domain.accounts.service.doors import link_cart
-from app.domain.accounts.service.recovery import PasswordService
 from app.domain.accounts.service.registration import RegistrationService
 from app.errors import AppError, Invalid
 from app.http.addresses import client_address
@@ -40,15 +40,10 @@ RESET_SENT = "Si el email está registrado, te enviamos un código para restable
 Session = NamedDependency[AsyncSession]
 AnyRequest = Request[Any, Any, Any]
 Registration = NamedDependency[RegistrationService]
-Recovery = NamedDependency[PasswordService]
 
 
 def provide_registration(session: Session, state: State) -> RegistrationService:
     return RegistrationService(session, state.settings, state.passwords)
-
-
-def provide_recovery(session: Session, state: State) -> PasswordService:
-    return PasswordService(session, state.settings, state.passwords)
 
 
 class RegistrationController(Controller):

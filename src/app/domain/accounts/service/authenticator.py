@@ -1,6 +1,7 @@
 """From the Authorization header to a user: what the guards ask."""
 
 import time
+from functools import partial
 
 from app.db.transaction import request_session
 from app.domain.accounts import queries, tokens
@@ -79,7 +80,8 @@ class Authenticator:
         return account
 
     async def _basic(self, connection: Connection, sent: Basic) -> Account:
-        checker = CredentialService(request_session(connection), self.passwords)
+        attempts = partial(connection.app.state.throttle.begin_attempt, connection)
+        checker = CredentialService(request_session(connection), self.passwords, attempts)
         account = await checker.by_username_each_time(sent.username, sent.password)
         if account is None or not account.is_active:
             raise WrongBasicCredentials

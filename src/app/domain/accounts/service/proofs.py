@@ -9,7 +9,6 @@ from app.domain.accounts.rules.registration import EmailTaken
 from app.domain.accounts.schemas.profile import CodeRequest
 from app.domain.accounts.service.codes import CodeService
 from app.domain.accounts.service.credentials import CredentialService
-from app.domain.accounts.service.passwords import Passwords
 from app.errors import Invalid
 from app.http.fields import REQUIRED
 from app.settings import Settings
@@ -18,9 +17,9 @@ from app.settings import Settings
 class ProofService:
     """Mails codes for changes of an account."""
 
-    def __init__(self, session: AsyncSession, settings: Settings, passwords: Passwords) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings, credentials: CredentialService) -> None:
         self.session = session
-        self.passwords = passwords
+        self.credentials = credentials
         self.codes = CodeService(session, settings)
 
     async def ask(self, user_id: int, data: CodeRequest) -> None:
@@ -33,7 +32,7 @@ class ProofService:
         missing = [name for name in ("new_email", "password") if for_email and not getattr(data, name)]
         if missing:
             raise Invalid({name: [REQUIRED] for name in missing})
-        if data.password and not await self._is_right(user_id, data.password):
+        if data.password and await self.credentials.by_id(user_id, data.password) is None:
             raise WrongPassword
         if for_email and data.new_email and await self._is_taken(data.new_email):
             raise EmailTaken
@@ -41,9 +40,6 @@ class ProofService:
         if found is None or not found.is_active:
             raise UserInactive
         await self.codes.issue(user_id, data.type, (for_email and data.new_email) or Account(*found).email)
-
-    async def _is_right(self, user_id: int, password: str) -> bool:
-        return await CredentialService(self.session, self.passwords).by_id(user_id, password) is not None
 
     async def _is_taken(self, email: str) -> bool:
         found = await self.session.execute(queries.BY_EMAIL, {"name": email})

@@ -11,12 +11,14 @@ from app.domain.accounts.queries import Account
 from app.domain.accounts.rules.codes import CodeRefused
 from app.domain.accounts.rules.doors import AccountBlocked, UserInactive, WrongPassword
 from app.domain.accounts.rules.passwords import Owner
+from app.domain.accounts.schemas.profile import PasswordChangeInput
 from app.domain.accounts.service.codes import CodeService
 from app.domain.accounts.service.credentials import CredentialService
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.accounts.service.token_pairs import TokenPair, TokenPairService
 from app.domain.activity.service import ActivityService
 from app.errors import Refused
+from app.http.principal import Principal
 from app.settings import Settings
 
 
@@ -30,28 +32,29 @@ class PasswordService:
         self.pairs = TokenPairService(session, settings)
 
     async def change(
-        self, user_id: int, old: str, new: str, code: str | None, address: str | None
+        self, credentials: CredentialService, user: Principal, data: PasswordChangeInput
     ) -> TokenPair | CodeRefused:
         """By its owner, with the old password and, where one was asked for, a code.
 
         Raises WrongPassword, and Refused for a new one that is too weak. A wrong code is returned: its try counts.
         """
-        account = await CredentialService(self.session, self.passwords).by_id(user_id, old)
+        account = await credentials.by_id(user.id, data.old_password)
         if account is None:
             raise WrongPassword
-        self._judge(new, account.owner)
+        self._judge(data.new_password, account.owner)
         # No connection is held while the threads hash.
         await self.session.close()
-        password_hash = await self.passwords.hash(new)
-        found = (await self.session.execute(queries.LOCKED_BY_ID, {"user_id": user_id})).one_or_none()
+        password_hash = await self.passwords.hash(data.new_password)
+        found = (await self.session.execute(queries.LOCKED_BY_ID, {"user_id": user.id})).one_or_none()
         if found is None or not compare_digest(found.password_hash.encode(), account.password_hash.encode()):
             raise WrongPassword
         if not found.is_active:
             raise UserInactive
-        if code and not await self.codes.prove(user_id, "PASSWORD_CHANGE", code, found.email):
+        code = data.verification_code
+        if code and not await self.codes.prove(user.id, "PASSWORD_CHANGE", code, found.email):
             return CodeRefused()
-        version = await self._store(Account(*found), password_hash, "password_change", user_id, address)
-        return await self.pairs.give(user_id, version)
+        version = await self._store(Account(*found), password_hash, "password_change", user.id, user.address)
+        return await self.pairs.give(user.id, version)
 
     async def request_reset(self, email: str) -> None:
         """Mail a code, if the address has an account; nobody learns whether it has."""

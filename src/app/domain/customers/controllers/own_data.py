@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.accounts.controllers.credentials import CREDENTIALS, Credentials
 from app.domain.accounts.controllers.refusals import in_one_line
 from app.domain.customers.schemas import DeletionInput
 from app.domain.customers.service.own_data import OwnDataService
@@ -29,9 +30,7 @@ class OwnDataController(Controller):
     path = "/api/auth/me"
     tags = ("auth",)
     include_in_schema = False
-    dependencies = {  # noqa: RUF012 - Litestar reads it from the class
-        "own_data": Provide(provide_own_data, sync_to_thread=False)
-    }
+    dependencies = CREDENTIALS | {"own_data": Provide(provide_own_data, sync_to_thread=False)}
 
     @get("/export/", guards=[signed_in])
     async def export(self, own_data: OwnData) -> Response[dict[str, Any]]:
@@ -39,5 +38,5 @@ class OwnDataController(Controller):
         return Response(await own_data.export(), headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
     @delete("/", guards=[signed_in], exception_handlers={Invalid: in_one_line})
-    async def remove(self, own_data: OwnData, data: DeletionInput, state: State) -> None:
-        await own_data.delete(data.password, state.passwords)
+    async def remove(self, own_data: OwnData, data: DeletionInput, credentials: Credentials) -> None:
+        await own_data.delete(data.password, credentials)

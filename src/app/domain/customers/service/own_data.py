@@ -12,7 +12,6 @@ from app.domain.accounts import queries as accounts
 from app.domain.accounts.models import Profile, RefreshToken, User, VerificationCode
 from app.domain.accounts.rules.doors import UserInactive, WrongPassword
 from app.domain.accounts.service.credentials import CredentialService
-from app.domain.accounts.service.passwords import Passwords
 from app.domain.accounts.service.token_pairs import TokenPairService
 from app.domain.activity.models import ActivityLog
 from app.domain.activity.rules import plain
@@ -65,12 +64,12 @@ class OwnDataService:
             told[other.name] = await other.export(self.session, self.user.id)
         return told
 
-    async def delete(self, password: str, passwords: Passwords) -> None:
+    async def delete(self, password: str, credentials: CredentialService) -> None:
         """The account becomes nobody's: its orders stay, nothing in it leads to a person any more.
 
         Raises WrongPassword, and AdminStays for who may administer the shop.
         """
-        if await CredentialService(self.session, passwords).by_id(self.user.id, password) is None:
+        if await credentials.by_id(self.user.id, password) is None:
             raise WrongPassword
         found = await self.session.execute(accounts.LOCKED_BY_ID, {"user_id": self.user.id})
         account = found.one_or_none()
