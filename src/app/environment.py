@@ -3,9 +3,16 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from email.utils import getaddresses
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+# Each mode of the mail server's connection with its usual port.
+SMTP_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
+SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
 class SettingsError(SystemExit):
@@ -51,6 +58,36 @@ def base_url(values: Mapping[str, str], name: str, default: str) -> str:
     if not is_protected(url):
         raise SettingsError(f"{name} begins with https://; http:// is for this machine's own addresses")
     return url
+
+
+def mail_server(values: Mapping[str, str], *, production: bool, sandbox_port: int) -> dict[str, Any]:
+    """The mail server and the sender: unless set, none in production and else the sandbox's, behind its pages."""
+    host = values.get("SMTP_HOST", "" if production else "127.0.0.1")
+    mode = values.get("SMTP_TLS_MODE", "starttls" if production else "none")
+    if mode not in SMTP_PORTS:
+        raise SettingsError("SMTP_TLS_MODE is none, starttls or implicit")
+    if mode == "none" and host and values.get("SMTP_PASSWORD") and not is_protected(f"http://{host}"):
+        raise SettingsError("SMTP_TLS_MODE is starttls or implicit where a password leaves this machine")
+    usual_port = SMTP_PORTS[mode] if production or "SMTP_HOST" in values else min(sandbox_port + 1, 65535)
+    return {
+        "smtp_host": host,
+        "smtp_port": whole(values, "SMTP_PORT", usual_port, low=1, high=65535),
+        "smtp_username": values.get("SMTP_USERNAME", ""),
+        "smtp_password": values.get("SMTP_PASSWORD", ""),
+        "smtp_tls_mode": mode,
+        "mail_from": _sender(values, needed=production and bool(host)),
+    }
+
+
+def _sender(values: Mapping[str, str], *, needed: bool) -> str:
+    """`Name <address>` or the address alone, in one line."""
+    sender = values.get("MAIL_FROM", "" if needed else SANDBOX_SENDER)
+    if not sender:
+        raise SettingsError("MAIL_FROM is not set: the sender that shoppers see, as in: Shop <no-reply@shop.example>")
+    addresses = [address for _, address in getaddresses([sender])]
+    if len(addresses) != 1 or not _ADDRESS.fullmatch(addresses[0]) or not sender.isprintable():
+        raise SettingsError(f"MAIL_FROM is an address, or of the form Shop <no-reply@shop.example>, not {sender!r}")
+    return sender
 
 
 def is_protected(url: str) -> bool:

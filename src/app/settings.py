@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.environment import SettingsError, base_url, flag, read_env_file, whole, zone_name
+from app.environment import SettingsError, base_url, flag, mail_server, read_env_file, whole, zone_name
 
 DEVELOPMENT = "development"
 PRODUCTION = "production"
@@ -60,6 +60,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frontend_url: str = ""
     fcm_base_url: str = FCM_URL
     google_service_account_file: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 25
+    smtp_username: str = ""
+    smtp_password: str = ""
+    smtp_tls_mode: str = "none"
+    mail_from: str = ""
     media_backend: str = "local"
     media_root: str = "var/media"
     worker_concurrency: int = 10
@@ -157,6 +163,7 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
     sandbox_port = whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535)
     sandbox = f"http://127.0.0.1:{sandbox_port}"
     return {
+        **mail_server(values, production=production, sandbox_port=sandbox_port),
         "fcm_base_url": base_url(values, "FCM_BASE_URL", FCM_URL if production else f"{sandbox}/fcm"),
         "google_service_account_file": values.get(
             "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
