@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import notifications, promos, upkeep
+from app.jobs import email, notifications, promos, upkeep
 from app.jobs.queue import Job
 
-MODULES = (notifications, promos, upkeep)
+MODULES = (email, notifications, promos, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -29,4 +29,5 @@ SCHEDULE = (
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
     Periodic("7 * * * *", upkeep.forget_expired_tokens),
     Periodic("*/10 * * * * 40", notifications.forget_old_rows),
+    Periodic("23 * * * *", email.forget_old),
 )

@@ -53,6 +53,7 @@ NAMES = {
     404: "NotFound",
     409: "Conflict",
     412: "PreconditionFailed",
+    500: "Other",
     503: "Unavailable",
 }
 
