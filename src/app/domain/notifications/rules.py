@@ -23,9 +23,9 @@ SHOWN: dict[State, Status] = {
 }
 FIRST_PAUSE_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 900.0
-# A push about an order is news for an hour, a test while somebody looks at the telephone.
+# A push about an order is news for an hour; a test, while somebody looks at the telephone: it is tried once.
 ORDER_LIFE = dt.timedelta(hours=1)
-TEST_LIFE = dt.timedelta(seconds=20)
+TEST_LIFE = dt.timedelta(seconds=10)
 # What push services keep at most, and what is worth keeping at least.
 LONGEST_TTL_SECONDS = 28 * 24 * 3600
 TITLE_LENGTH, BODY_LENGTH = 200, 500
