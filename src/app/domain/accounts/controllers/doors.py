@@ -85,7 +85,7 @@ class DoorController(Controller):
     async def refresh(
         self, request: AnyRequest, data: RefreshInput, session: NamedDependency[AsyncSession], state: State
     ) -> RefreshedPair | Response[Any]:
-        outcome = await TokenPairService(session, state.settings).rotate(data.refresh)
+        outcome = await TokenPairService(session, state.settings).rotate(data.refresh, client_address(request))
         if isinstance(outcome, RefreshTokenRefused):
             return render(request, outcome)
         return RefreshedPair(access=outcome.access, refresh=outcome.refresh)

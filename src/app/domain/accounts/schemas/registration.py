@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.domain.accounts.models import NAME_LENGTH, USERNAME_LENGTH
+from app.domain.accounts.models import NAME_LENGTH, NOTES_LENGTH, USERNAME_LENGTH
 from app.domain.accounts.schemas.doors import CartId
 from app.http.body import Input
 from app.http.fields import Email, Password
@@ -26,6 +26,18 @@ class NewAccountInput(Input):
     username: Username
     email: Email
     password: Password
+
+
+class NewPasswordInput(Input):
+    """A password that the command line sets."""
+
+    password: Password
+
+
+class BlockReason(Input):
+    """Why the command line blocks."""
+
+    reason: Annotated[str, Meta(max_length=NOTES_LENGTH)]
 
 
 class RegisterInput(Input):

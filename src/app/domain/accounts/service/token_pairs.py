@@ -12,6 +12,7 @@ from app.domain.accounts import queries, tokens
 from app.domain.accounts.models import RefreshToken, User
 from app.domain.accounts.rules.doors import NoAccountForToken, RefreshTokenRefused
 from app.domain.accounts.tokens import BadToken, Token
+from app.domain.activity.service import ActivityService
 from app.settings import Settings
 
 CLOCK = func.clock_timestamp()
@@ -37,7 +38,7 @@ class TokenPairService:
         jti = uuid4()
         return await self._pair(user_id, version, jti=jti, family=jti, parent=None)
 
-    async def rotate(self, text: str) -> TokenPair | RefreshTokenRefused:
+    async def rotate(self, text: str, address: str | None = None) -> TokenPair | RefreshTokenRefused:
         """A new pair for a refresh token, which is spent by it; of any number of parallel calls one gets the pair.
 
         A spent token is refused, and past the grace time its whole family with it: that refusal is returned, so that
@@ -53,7 +54,7 @@ class TokenPairService:
         jti = UUID(token.jti)
         family = await self._spend(jti, token.user_id)
         if family is None:
-            return await self._refuse(jti, token.user_id)
+            return await self._refuse(jti, token.user_id, address)
         if not user.is_active:
             raise NoAccountForToken
         if user.token_version != token.version:
@@ -89,10 +90,12 @@ class TokenPairService:
         await self._revoke(RefreshToken.family == family)
         return token.user_id
 
-    async def _revoke(self, which: ColumnElement[bool]) -> None:
-        await self.session.execute(
+    async def _revoke(self, which: ColumnElement[bool]) -> int:
+        """How many tokens this call has ended."""
+        ended = await self.session.execute(
             update(RefreshToken).where(which, RefreshToken.revoked_at.is_(None)).values(revoked_at=CLOCK)
         )
+        return int(getattr(ended, "rowcount", 0))
 
     def _read(self, text: str) -> Token:
         try:
@@ -119,7 +122,7 @@ class TokenPairService:
         )
         return spent.scalar_one_or_none()
 
-    async def _refuse(self, jti: UUID, user_id: int) -> RefreshTokenRefused:
+    async def _refuse(self, jti: UUID, user_id: int, address: str | None) -> RefreshTokenRefused:
         """Why a token cannot be spent. Two tabs that refresh at once are within the grace time; a thief is not."""
         late = RefreshToken.rotated_at + self.grace < CLOCK
         known = (
@@ -130,8 +133,15 @@ class TokenPairService:
         if known is None:
             return RefreshTokenRefused(tokens.INVALID)
         family, too_late = known
-        if too_late:
-            await self._revoke(RefreshToken.family == family)
+        if too_late and await self._revoke(RefreshToken.family == family):
+            await ActivityService(self.session).record(
+                actor_id=user_id,
+                action="token_reuse",
+                description="Un token de actualización ya usado volvió a usarse: se cerró la sesión",
+                content_type="user",
+                object_id=user_id,
+                address=address,
+            )
         return RefreshTokenRefused()
 
     async def _pair(self, user_id: int, version: int, *, jti: UUID, family: UUID, parent: UUID | None) -> TokenPair:
