@@ -32,7 +32,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- End holds that the caller has locked; returns their units by pool, which the caller puts back.
-CREATE FUNCTION stock_end(p_ids bigint[], OUT pool_id bigint, OUT units integer) RETURNS SETOF record
+CREATE FUNCTION stock_end(p_ids bigint[], OUT pool_id bigint, OUT units bigint) RETURNS SETOF record
 LANGUAGE sql AS $$
     WITH gone AS (
         DELETE FROM reservation r WHERE r.id = ANY (p_ids) RETURNING r.*
@@ -43,7 +43,7 @@ LANGUAGE sql AS $$
                g.unit_price, g.expires_at, g.created_at, 'expired', clock_timestamp()
           FROM gone g
     )
-    SELECT g.pool_id, sum(g.quantity)::integer FROM gone g GROUP BY g.pool_id ORDER BY g.pool_id
+    SELECT g.pool_id, sum(g.quantity) FROM gone g GROUP BY g.pool_id ORDER BY g.pool_id
 $$;
 
 -- The holds of some pools whose time is over, locked in the order of their ids.
@@ -101,7 +101,7 @@ BEGIN
 END $$;
 
 -- Add units to a pool: to a slot that nobody has locked if there is one, else to a slot that is waited for.
-CREATE FUNCTION stock_put(p_pool bigint, p_units integer) RETURNS void
+CREATE FUNCTION stock_put(p_pool bigint, p_units bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     slot smallint;
@@ -124,12 +124,12 @@ $$;
 
 -- Move what closed children of a pool have left back to it; the caller has locked the family's slots. A child that has
 -- closed since then waits for the next time: its slots would be locked out of order.
-CREATE FUNCTION stock_settle(p_pool bigint, p_family bigint[]) RETURNS integer
+CREATE FUNCTION stock_settle(p_pool bigint, p_family bigint[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     child record;
-    left_over integer;
-    moved integer := 0;
+    left_over bigint;
+    moved bigint := 0;
 BEGIN
     FOR child IN
         SELECT c.id FROM stock_pool c
@@ -152,7 +152,7 @@ BEGIN
 END $$;
 
 -- Spread a change of a pool's free units over its slots, all of which the caller has locked.
-CREATE FUNCTION stock_spread(p_pool bigint, p_units integer) RETURNS void
+CREATE FUNCTION stock_spread(p_pool bigint, p_units bigint) RETURNS void
 LANGUAGE sql AS $$
     UPDATE stock_slot s
        SET available = p_units / k.slots + CASE WHEN s.n < p_units % k.slots THEN 1 ELSE 0 END

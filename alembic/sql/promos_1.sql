@@ -81,7 +81,7 @@ DECLARE
     family bigint[];
     over bigint[];
     over_pools bigint[];
-    over_units integer[];
+    over_units bigint[];
     verdicts text[];
     claim_pools bigint[];
     lefts bigint[];
@@ -92,7 +92,7 @@ DECLARE
     wanted integer[];
     exceeded integer[];
     pool bigint;
-    given integer;
+    given bigint;
     i integer;
     at timestamptz := clock_timestamp();
 BEGIN

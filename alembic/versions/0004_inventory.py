@@ -14,12 +14,12 @@ depends_on = None
 FUNCTIONS = Path(__file__).resolve().parents[1] / "sql" / "inventory_1.sql"
 NAMES = (
     "stock_take(bigint, integer[], boolean)",
-    "stock_spread(bigint, integer)",
+    "stock_spread(bigint, bigint)",
     "stock_gather(bigint[])",
     "stock_family(bigint[])",
     "stock_settle(bigint, bigint[])",
     "stock_lock(bigint[])",
-    "stock_put(bigint, integer)",
+    "stock_put(bigint, bigint)",
     "stock_sweep(integer)",
     "stock_lock_due(bigint[])",
     "stock_end(bigint[])",
@@ -70,7 +70,7 @@ def upgrade() -> None:
             "pool_id", sa.BigInteger(), sa.ForeignKey("stock_pool.id", name="fk_stock_slot_pool_id"), primary_key=True
         ),
         sa.Column("n", sa.SmallInteger(), primary_key=True, autoincrement=False),
-        sa.Column("available", sa.Integer(), nullable=False),
+        sa.Column("available", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("available >= 0", name=op.f("ck_stock_slot_available_not_negative")),
         postgresql_with={"fillfactor": 50},
     )
@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column(
             "pool_id", sa.BigInteger(), sa.ForeignKey("stock_pool.id", name="fk_stock_ledger_pool_id"), nullable=False
         ),
-        sa.Column("delta", sa.Integer(), nullable=False),
+        sa.Column("delta", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(12), nullable=False),
         sa.Column("cause", sa.String(200), nullable=False, server_default=""),
         _instant("created_at", nullable=False, default=True),

@@ -37,7 +37,8 @@ class StockSlot(Base):
 
     pool_id: Mapped[int] = mapped_column(ForeignKey("stock_pool.id"), primary_key=True)
     n: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
-    available: Mapped[int] = mapped_column(Integer)
+    # What comes back is added to a slot that may be as full as input allows: wider than any number that is sent.
+    available: Mapped[int]
 
 
 class ReservationColumns(Identified):
@@ -104,7 +105,7 @@ class StockEntry(Identified, Base):
     )
 
     pool_id: Mapped[int] = mapped_column(ForeignKey("stock_pool.id"))
-    delta: Mapped[int] = mapped_column(Integer)
+    delta: Mapped[int]
     kind: Mapped[str] = mapped_column(String(12))
     cause: Mapped[str] = mapped_column(String(200), server_default="")
     created_at: Mapped[CreatedAt]
