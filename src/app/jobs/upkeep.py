@@ -17,6 +17,19 @@ _FORGET_TOKENS = text("""
 """)
 
 
+# A row tells nothing once its window has passed; the hour covers what runs at this moment.
+_FORGET_HITS = text("""
+    DELETE FROM throttle WHERE key IN (
+        SELECT key FROM throttle WHERE at + span < now() - interval '1 hour' LIMIT 10000 FOR UPDATE SKIP LOCKED)
+""")
+# A code holds for minutes; how often one was asked for and tried is counted over a day.
+_FORGET_CODES = text("""
+    DELETE FROM verification_codes WHERE id IN (
+        SELECT id FROM verification_codes WHERE created_at < now() - interval '2 days'
+         LIMIT 10000 FOR UPDATE SKIP LOCKED)
+""")
+
+
 @job("upkeep:rescue_stalled", housekeeping=True)
 async def rescue_stalled(work: Work) -> int:
     """Jobs whose worker has died run again; one that keeps dying with its workers is given up."""
@@ -56,3 +69,17 @@ async def forget_expired_tokens(work: Work) -> int:
     """Refresh tokens that nobody can use any more."""
     async with work.transaction() as session:
         return int(getattr(await session.execute(_FORGET_TOKENS), "rowcount", 0))
+
+
+@job("upkeep:forget_hits", housekeeping=True)
+async def forget_hits(work: Work) -> int:
+    """Counts of clients that have not called for a whole window."""
+    async with work.transaction() as session:
+        return int(getattr(await session.execute(_FORGET_HITS), "rowcount", 0))
+
+
+@job("upkeep:forget_old_codes", housekeeping=True)
+async def forget_old_codes(work: Work) -> int:
+    """Codes by mail that count for nothing any more."""
+    async with work.transaction() as session:
+        return int(getattr(await session.execute(_FORGET_CODES), "rowcount", 0))
