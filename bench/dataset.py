@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,25 +14,37 @@ import psycopg
 from bench.plan import PROMOS, ROOT, UNITS, USERS
 
 NAME = "relampago_bench"
-FILL = Path(__file__).with_name("dataset.sql")
 
 
-def prepare(admin_url: str) -> str:
+@dataclass(frozen=True)
+class Data:
+    """A database by its name; what fills it, with `sizes` in its percent signs."""
+
+    name: str
+    fill: Path
+    sizes: dict[str, int]
+
+
+HOLDS = Data(NAME, Path(__file__).with_name("dataset.sql"), {"users": USERS, "promos": PROMOS, "units": UNITS})
+
+
+def prepare(admin_url: str, data: Data = HOLDS) -> str:
     """The address of the benchmark's database, migrated and filled."""
-    url = urlunsplit(urlsplit(admin_url)._replace(path=f"/{NAME}"))
-    mark = _mark()
+    url = urlunsplit(urlsplit(admin_url)._replace(path=f"/{data.name}"))
+    mark = _mark(data)
     if _mark_of(url) != mark:
-        print(f"making the database {NAME}: {USERS:,} users, {PROMOS:,} promotions", flush=True)
+        sizes = ", ".join(f"{size:,} {what}" for what, size in data.sizes.items())
+        print(f"making the database {data.name}: {sizes}", flush=True)
         with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {NAME}")
+            connection.execute(f"DROP DATABASE IF EXISTS {data.name} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {data.name}")
         _migrate(url)
-        _fill(url, mark)
+        _fill(url, mark, data)
     return url
 
 
-def _mark() -> str:
-    digest = hashlib.sha256(f"{USERS} {PROMOS} {UNITS}".encode() + FILL.read_bytes())
+def _mark(data: Data) -> str:
+    digest = hashlib.sha256(" ".join(map(str, data.sizes.values())).encode() + data.fill.read_bytes())
     for path in sorted((ROOT / "alembic").rglob("*")):
         if path.suffix in {".py", ".sql"}:
             digest.update(path.name.encode() + path.read_bytes())
@@ -56,11 +69,10 @@ def _migrate(url: str) -> None:
         raise SystemExit(f"the benchmark's database could not be migrated:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _fill(url: str, mark: str) -> None:
-    sizes = {"users": USERS, "promos": PROMOS, "units": UNITS}
+def _fill(url: str, mark: str, data: Data) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():
-            connection.execute(FILL.read_text(encoding="utf-8") % sizes)
+            connection.execute(data.fill.read_text(encoding="utf-8") % data.sizes)
             connection.execute("CREATE TABLE bench_dataset (mark text NOT NULL)")
             connection.execute("INSERT INTO bench_dataset VALUES (%s)", [mark])
         connection.execute("VACUUM ANALYZE")
