@@ -14,11 +14,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.settings import RATES
 from bench.limit import PATH as LIMIT_PATH
 from bench.plan import PEER_VENV, PROCESSES, ROOT, VAR
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+# The peer counts no calls, so ours do not either; `throttled` does, with more room than a round needs.
+UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
+THROTTLED = {f"THROTTLE_{scope.upper()}": "1000000/hour" for scope in RATES}
 LOCK = Path(__file__).with_name("peer") / "requirements.lock"
 HOLD_PATH = "/cart/reserve"
 
@@ -37,10 +41,11 @@ class Subject:
 
 @contextmanager
 def running(name: str, database_url: str, secret: str) -> Iterator[Subject]:
-    """Start one of `ours`, `limit`, `peer-sync`, `peer-gthread`; stop it at the end."""
+    """Start one of `ours`, `throttled`, `limit`, `peer-sync`, `peer-gthread`; stop it at the end."""
     port = _free_port()
-    command = _uvicorn(name, port) if name in {"ours", "limit"} else _gunicorn(name, port)
+    command = _gunicorn(name, port) if name.startswith("peer") else _uvicorn(name, port)
     environment = os.environ | {"DATABASE_URL": database_url, "DATABASE_ADMIN_URL": "", "SECRET_KEY": secret}
+    environment |= THROTTLED if name == "throttled" else UNTHROTTLED
     environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "DJANGO_SETTINGS_MODULE": "bench.peer.settings"}
     VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{name}.log").open("w") as log:
@@ -60,7 +65,7 @@ def all_running(names: tuple[str, ...], database_url: str, secret: str) -> Itera
 
 
 def _uvicorn(name: str, port: int) -> list[str]:
-    factory = "app.server:create_app" if name == "ours" else "bench.limit:create_app"
+    factory = "bench.limit:create_app" if name == "limit" else "app.server:create_app"
     words = [sys.executable, "-m", "uvicorn", factory, "--factory", "--host", "127.0.0.1", "--port", str(port)]
     return [*words, "--workers", str(PROCESSES), "--timeout-graceful-shutdown", "10"]
 

@@ -88,5 +88,9 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for name in ("uvicorn.access", "sqlalchemy.engine", "httpx"):
+    for name in ("sqlalchemy.engine", "httpx"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    # The edge writes the access lines. A logger that leads nowhere tells uvicorn not to prepare its own.
+    uvicorns = logging.getLogger("uvicorn.access")
+    uvicorns.handlers[:] = []
+    uvicorns.propagate = False

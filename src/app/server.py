@@ -40,8 +40,9 @@ from app.domain.stores.controllers import StoreController, StoreProductControlle
 from app.http import answers
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
-from app.http.guards import provide_caller, provide_claim, provide_user
+from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
 from app.http.openapi.pages import DOCS_HANDLERS
+from app.http.ready import Answer
 from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         exception_handlers={Exception: answers.handle},
         plugins=[InputPlugin(), migrations_plugin(engine), CommandLine()],
         request_class=ApiRequest,
+        response_class=Answer,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=_cors(settings),
         openapi_config=None,
@@ -119,6 +121,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         logging_config=None,
         debug=False,
     )
+    authorize_without_copies(app)
     app.edge = Edge(super(Relampago, app).__call__, production=settings.production)
     return app
 

@@ -4,12 +4,12 @@ Request ids, security headers, HEAD, OPTIONS metadata, one access log line a req
 failed. Litestar's middleware does not see unknown paths; this does.
 """
 
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote_plus
-from uuid import uuid4
 
 import msgspec
 import structlog
@@ -101,7 +101,7 @@ class Exchange:
                 text = value.decode("latin-1")
                 if _SANE_ID.fullmatch(text):
                     return str(text)
-        return uuid4().hex
+        return os.urandom(16).hex()
 
     async def send(self, message: Any) -> None:
         """Passes the answer on, dressed; HEAD keeps the headers and drops the body."""

@@ -1,14 +1,15 @@
 """`/cart/reserve`, `/cart/checkout`, `/cart/cancel`: hold, buy, let go."""
 
 from litestar import Controller, Response, post, put
-from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.promos.schemas import CheckoutInput, Hold, ReserveInput, TokenInput
 from app.domain.promos.service.holds import HoldDesk, HoldService
+from app.http.decoding import ApiRequest
 from app.http.guards import BASIC_FIRST, claimed, signed_in
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Claim, Principal
+from app.http.ready import Answer
 
 
 class CartController(Controller):
@@ -24,11 +25,11 @@ class CartController(Controller):
         operation_id="flash_cart_reserve",
         opt={ERRORS: (403, 404)},
     )
-    async def reserve(self, state: State, claim: Claim, data: ReserveInput) -> Response[Hold]:
+    async def reserve(self, request: ApiRequest, claim: Claim, data: ReserveInput) -> Response[Hold]:
         """201 with a new hold; 200 with the one that the caller has already."""
-        desk: HoldDesk = state.hold_desk
+        desk: HoldDesk = request.app.state.hold_desk
         hold, new = await desk.take(claim, data.promo_id, data.quantity)
-        return Response(hold, status_code=201 if new else 200)
+        return Answer(hold, status_code=201 if new else 200)
 
     @put(
         ["/cart/checkout", "/api/cart/checkout"],
