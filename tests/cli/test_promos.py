@@ -1,6 +1,7 @@
 """`promos list`, `promos create`, `promos cancel`."""
 
 import asyncio
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.promos import promos
 from app.settings import Settings
-from tests.factories_catalog import make_store_product
+from tests.factories import make_user
+from tests.factories_catalog import CENTRE, make_store_product
 
 WINDOW = ["--starts-at", "2035-01-01T00:00Z", "--ends-at", "2035-01-01T01:00Z"]
 
@@ -189,3 +191,62 @@ async def test_an_unreachable_database_is_a_message(monkeypatch: pytest.MonkeyPa
 async def test_help_everywhere(arguments: list[str]) -> None:
     answer = await call(*arguments, "--help")
     assert (answer.exit_code, answer.output.startswith("Usage: ")) == (0, True)
+
+
+async def test_the_audience_as_a_table_and_as_json(db: AsyncSession) -> None:
+    promo = await made(await make_store_product(db))
+    await make_user(db, location=(CENTRE.lat, CENTRE.lon))
+    await make_user(db)
+    answer = await call("audience", promo["id"], "--json")
+    assert answer.exit_code == 0, answer.output
+    assert msgspec.json.decode(answer.output) == {
+        "promo": promo["id"],
+        "eligible": 1,
+        "notified_today": 0,
+        "held_back": 0,
+        "reasons": {"segment": 0, "distance": 0, "no_position": 1, "capped": 0, "notifications_off": 0},
+        "pushes": {},
+    }
+    shown = await call("audience", promo["id"])
+    assert shown.exit_code == 0
+    for words in ("eligible", "told today", "held back by quiet hours", "not: no position", "not: notifications off"):
+        assert words in shown.output
+
+
+async def test_pushes_of_the_day_are_counted_by_what_became_of_them(db: AsyncSession, settings: Settings) -> None:
+    promo = await made(await make_store_product(db))
+    day = dt.datetime.now(settings.zone).date()
+    await db.execute(
+        text(
+            "WITH n AS (INSERT INTO promo_notification (promo_id, user_id, sent_date, place)"
+            " SELECT :promo, n, CAST(:day AS date) - n / 3, 1 FROM generate_series(1, 3) n"
+            " RETURNING id, user_id, sent_date)"
+            " INSERT INTO push_log (device_token_id, user_id, promo_notification_id, promo_id, sent_date, state,"
+            " notification_type, title, body, collapse_id, expires_at)"
+            " SELECT user_id, user_id, id, :promo, sent_date, CASE user_id WHEN 1 THEN 'sent' ELSE 'unknown' END,"
+            " 'general', '', '', '', now() FROM n"
+        ),
+        {"promo": promo["id"], "day": day},
+    )
+    await db.commit()
+    answer = await call("audience", promo["id"], "--json")
+    decoded = msgspec.json.decode(answer.output)
+    assert (decoded["notified_today"], decoded["pushes"]) == (2, {"sent": 1, "unknown": 1})
+    shown = (await call("audience", promo["id"])).output
+    assert "pushes today: unknown" in shown
+
+
+async def test_notify_queues_one_job(db: AsyncSession) -> None:
+    promo = await made(await make_store_product(db))
+    for _ in range(2):
+        answer = await call("notify", promo["id"])
+        assert answer.exit_code == 0, answer.output
+    rows = await db.execute(text("SELECT args FROM procrastinate_jobs WHERE queueing_lock IS NOT NULL"))
+    assert rows.scalars().all() == [{"promo_id": promo["id"]}]
+
+
+@pytest.mark.parametrize("command", ["audience", "notify"])
+async def test_there_is_no_such_promotion(db: AsyncSession, command: str) -> None:
+    answer = await call(command, 10**15)
+    assert answer.exit_code == 1
+    assert "No FlashPromo matches the given query." in answer.output

@@ -10,8 +10,10 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.session import run
+from app.domain.notifications.service.notifications import NotificationService
 from app.domain.promos.rules import Segment
-from app.domain.promos.schemas import Promo, PromoWrite
+from app.domain.promos.schemas import Audience, Promo, PromoWrite
+from app.domain.promos.service.audience import AudienceService
 from app.domain.promos.service.promotions import PromoService
 from app.http.body import build
 from app.http.principal import Principal
@@ -20,6 +22,13 @@ from app.settings import Settings
 SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 # Whoever reaches the database's password may do what staff may.
 OPERATOR = Principal(id=0, username="command line", email="", is_staff=True, is_superuser=True)
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """A promotion's audience, and today's pushes by their state; of an `unknown` one nobody knows whether it came."""
+
+    audience: Audience
+    pushes: dict[str, int]
 
 
 @click.group(name="promos", help="Flash promotions.")
@@ -85,6 +94,51 @@ def cancel(promo_id: int, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(ended))
     else:
         click.echo(f"Promotion {ended.id} was cancelled.")
+
+
+@promos.command(name="audience", help="Whom a promotion reaches today, why not the others, and its pushes.")
+@click.argument("promo_id", type=click.IntRange(1, 2**63 - 1))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def audience(promo_id: int, *, as_json: bool) -> None:
+    """Exit code 0, and 1 when there is no such promotion."""
+
+    async def look(session: AsyncSession, settings: Settings) -> Reach:
+        await PromoService(session).check_rights(OPERATOR, promo_id)
+        service = AudienceService(session, settings)
+        report, day = await service.report(promo_id), await service.today()
+        return Reach(report, await NotificationService(session, settings).pushes_of(promo_id, day))
+
+    found = run(look)
+    if as_json:
+        click.echo(msgspec.json.encode(msgspec.to_builtins(found.audience) | {"pushes": found.pushes}))
+    else:
+        _print_reach(found)
+
+
+@promos.command(name="notify", help="Tell a promotion's audience: a worker does it, and nobody hears twice in a day.")
+@click.argument("promo_id", type=click.IntRange(1, 2**63 - 1))
+def notify(promo_id: int) -> None:
+    """Exit code 0 when the job waits, 1 when there is no such promotion."""
+
+    async def ask(session: AsyncSession, settings: Settings) -> None:
+        await PromoService(session).check_rights(OPERATOR, promo_id)
+        await AudienceService(session, settings).defer_one(promo_id)
+
+    run(ask)
+    click.echo(f"Promotion {promo_id}: a worker tells whoever may hear of it now and has not today.")
+
+
+def _print_reach(found: Reach) -> None:
+    report = found.audience
+    table = Table(f"promotion {report.promo}", "people")
+    table.add_row("eligible", str(report.eligible))
+    table.add_row("told today", str(report.notified_today))
+    table.add_row("held back by quiet hours", str(report.held_back))
+    for name, count in msgspec.structs.asdict(report.reasons).items():
+        table.add_row(f"not: {name.replace('_', ' ')}", str(count))
+    for state, count in sorted(found.pushes.items()):
+        table.add_row(f"pushes today: {state}", str(count))
+    Console().print(table)
 
 
 def _time(instant: dt.datetime) -> str:

@@ -12,6 +12,8 @@ from app import registry
 from app.db.engine import create_engine, session_maker
 from app.db.failures import app_error_of, sqlstate_of
 from app.errors import AppError, Invalid, Unavailable
+from app.jobs.queue import announce
+from app.jobs.schedule import JOBS
 from app.settings import Settings, load_settings
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ def run(work: Callable[[AsyncSession, Settings], Awaitable[T]]) -> T:
     nothing is stored then.
     """
     registry.load()
+    announce(JOBS)
     try:
         return asyncio.run(_in_transaction(work, load_settings()))
     except AppError as error:

@@ -19,7 +19,7 @@ from app.domain.inventory.service import audit
 from app.settings import Settings
 from tests.cli.demo.conftest import call, load, one, rows
 
-COUNTS = {"accounts": 5, "categories": 38, "products": 80, "stores": 12, "orders": 72, "promotions": 3}
+COUNTS = {"accounts": 5, "devices": 3, "categories": 38, "products": 80, "stores": 12, "orders": 72, "promotions": 3}
 
 
 async def test_everything_is_there_and_a_second_load_adds_nothing(db: AsyncSession) -> None:

@@ -7,13 +7,14 @@ import msgspec
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.demo import accounts, catalog, orders, promos, stores
+from app.cli.demo import accounts, catalog, devices, orders, promos, stores
 from app.cli.demo.people_data import PEOPLE
 from app.cli.demo.pictures import draw_missing
 from app.cli.demo.stage import Loader, Stage
 from app.db.models import Base
 from app.domain.accounts.models import User
 from app.domain.catalog.models import Category, Product
+from app.domain.devices.models import DeviceToken
 from app.domain.orders.models import Order
 from app.domain.promos.models import FlashPromo
 from app.domain.stores.models import Store, StoreProduct
@@ -23,6 +24,7 @@ from app.settings import Settings
 # those before it made.
 LOADERS: tuple[tuple[str, Loader], ...] = (
     ("accounts", accounts.load),
+    ("devices", devices.load),
     ("catalogue", catalog.load),
     ("stores", stores.load),
     ("past orders", orders.load),
@@ -30,6 +32,7 @@ LOADERS: tuple[tuple[str, Loader], ...] = (
 )
 COUNTED = {
     "accounts": User,
+    "devices": DeviceToken,
     "categories": Category,
     "products": Product,
     "stores": Store,

@@ -69,8 +69,12 @@ class AudienceService:
         values = {"started_within": started_within or dt.timedelta(days=100_000)}
         promos = (await self.session.execute(queries.ACTIVE, values)).scalars().all()
         for promo_id in promos:
-            await defer(self.session, NOTIFY_JOB, queueing_lock=f"{NOTIFY_JOB}:{promo_id}", promo_id=promo_id)
+            await self.defer_one(promo_id)
         return len(promos)
+
+    async def defer_one(self, promo_id: int) -> None:
+        """A job that tells this promotion's audience, unless one waits already."""
+        await defer(self.session, NOTIFY_JOB, queueing_lock=f"{NOTIFY_JOB}:{promo_id}", promo_id=promo_id)
 
     async def report(self, promo_id: int) -> Audience:
         """How many a promotion reaches now, and of all others the first reason why not. It need not be on."""
