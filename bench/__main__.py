@@ -1,4 +1,7 @@
-"""`make bench`, `make bench QUICK=1`, `make bench FULL=1`; `python -m bench document` renews the page's figures."""
+"""`make bench`, `make bench QUICK=1`, `make bench FULL=1`; with ARGS=audience the audiences and pushes alone.
+
+`python -m bench document` renews the page's figures.
+"""
 
 import os
 import secrets
@@ -7,7 +10,8 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import dataset, report, rounds
+from bench import audience, audience_report, audience_worker, dataset, report, rounds
+from bench.audience_dataset import AUDIENCES
 from bench.plan import HOT, Mode, Scenario, chosen_mode
 from bench.subjects import all_running, peer_versions, prepare_peer
 
@@ -26,8 +30,10 @@ def main() -> int:
     if not admin_url:
         raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
     prepare_peer()
-    url = dataset.prepare(admin_url)
     secret = secrets.token_hex(32)
+    if sys.argv[1:] == [audience_report.PART]:
+        return audiences(admin_url, secret, mode)
+    url = dataset.prepare(admin_url)
     peer = faster_peer(url, secret, mode)
     rows = []
     for scenario in mode.scenarios:
@@ -38,7 +44,17 @@ def main() -> int:
     missed = [row for row in rows if row["met"] is False]
     for row in missed:
         print(f"missed: {row['scenario']}, {row['unit']}")
-    return 1 if missed and mode.fails else 0
+    failed = bool(missed) and mode.fails
+    return int(bool(audiences(admin_url, secret, mode)) or failed) if mode.audiences else int(failed)
+
+
+def audiences(admin_url: str, secret: str, mode: Mode) -> int:
+    """The audiences and the pushes."""
+    url = dataset.prepare(admin_url, AUDIENCES)
+    rows = audience.measure(url, secret, mode.rounds) + audience_worker.measure(url, secret, mode.promos)
+    report.write(rows, mode, dataset.versions(url) | peer_versions(), part=audience_report.PART)
+    print(f"\n{audience_report.table(rows)}\n", flush=True)
+    return int(mode.fails and any(row["met"] is False for row in rows))
 
 
 def faster_peer(url: str, secret: str, mode: Mode) -> str:

@@ -1,4 +1,4 @@
-"""Audiences of a million profiles: our statement and jobs beside a Django shop's, and beside a bare INSERT of the same rows."""
+"""Audiences of a million profiles: our job beside a Django shop, and beside a bare INSERT of the same rows."""
 
 import asyncio
 import json
@@ -23,6 +23,7 @@ from app.jobs.schedule import JOBS
 from app.jobs.work import Work
 from app.settings import Settings
 from bench.audience_dataset import LARGE, SIZES, SMALL, forget, told
+from bench.audience_report import PART
 from bench.plan import PEER_VENV, ROOT
 
 # The slowest peer's rate is taken from so many users, its time for all of them is counted from that.
@@ -152,7 +153,7 @@ class Peer:
     def __init__(self, url: str, secret: str) -> None:
         environment = {"DATABASE_URL": url, "SECRET_KEY": secret, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         self.url = url
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [str(PEER_VENV / "bin" / "python"), "-m", "bench.peer.audience"],
             cwd=ROOT,
             env=environment,
@@ -160,23 +161,23 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
         )
+        if process.stdin is None or process.stdout is None:
+            raise SystemExit("the peer has no pipes")
+        self._process, self._input, self._output = process, process.stdin, process.stdout
         if self._line() != "ready":
             raise SystemExit("the peer did not start")
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._input.close()
         self._process.wait(10)
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        return self._output.readline().strip()
 
     def tell(self, promo: int, near: str = "distance_lte", how: str = "bulk") -> Telling:
         asked = {"promo": promo, "near": near, "how": how, "part": LOOP_PART}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
+        self._input.write(json.dumps(asked) + "\n")
+        self._input.flush()
         answer = json.loads(self._line() or "{}")
         _expect(answer.get("users", 0), SIZES[promo], "the peer")
         of_all = SIZES[promo] / min(LOOP_PART, SIZES[promo]) if how == "loop" else 1
@@ -194,16 +195,15 @@ def measure(url: str, secret: str, rounds: int) -> list[dict[str, Any]]:
     try:
         with asyncio.Runner() as runner:
             ours = Ours(url, secret)
-            rows = [row for promo in SIZES for row in _of_promo(url, runner, ours, peer, promo, rounds)]
+            rows = [row for promo in SIZES for row in _of_promo(runner, ours, peer, promo, rounds)]
             runner.run(ours.engine.dispose())
             return rows
     finally:
         peer.close()
 
 
-def _of_promo(
-    url: str, runner: asyncio.Runner, ours: Ours, peer: Peer, promo: int, rounds: int
-) -> list[dict[str, Any]]:
+def _of_promo(runner: asyncio.Runner, ours: Ours, peer: Peer, promo: int, rounds: int) -> list[dict[str, Any]]:
+    url = ours.url
     forget(url)
     runner.run(ours.tell(promo))
     keep_rows(url, promo)
@@ -280,7 +280,7 @@ def figure(
     """A figure of ours alone, with what was asked of it."""
     met = None if least is None and most is None else (ours >= least if least is not None else ours <= (most or 0))
     return {
-        "part": "audience",
+        "part": PART,
         "scenario": scenario,
         "unit": unit,
         "ours": round(ours, 4),

@@ -1,4 +1,4 @@
-"""A million profiles, and three stores whose people are told of promotions; the log is emptied before each measurement."""
+"""A million profiles, and three stores whose people are told of promotions."""
 
 from contextlib import suppress
 from pathlib import Path

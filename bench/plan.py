@@ -42,6 +42,9 @@ class Mode:
     warm_seconds: float
     scenarios: tuple[Scenario, ...]
     fails: bool
+    # Whether audiences belong to it; how many promotions start one after the other there.
+    audiences: bool = True
+    promos: int = 40
 
 
 HOT = Scenario("hold, one hot promotion", 32, 1, to_peer=10, to_limit=0.4, p99_ms=100)
@@ -49,9 +52,9 @@ CROWD = Scenario("hold, one hot promotion", 128, 1, to_peer=10, to_limit=0.4)
 MANY = Scenario("hold, 1,000 promotions", 32, PROMOS, to_peer=None, to_limit=None)
 SLOW_DISK = Scenario("hold, one hot promotion, 1 ms commit", 32, 1, to_peer=None, to_limit=None, commit_delay=1000)
 
-QUICK = Mode("quick", 5, 1.5, 0.5, (HOT,), fails=False)
+QUICK = Mode("quick", 5, 1.5, 0.5, (HOT,), fails=False, audiences=False)
 USUAL = Mode("default", 7, 4, 1, (HOT, MANY), fails=True)
-FULL = Mode("full", 9, 6, 1, (HOT, CROWD, MANY, SLOW_DISK), fails=True)
+FULL = Mode("full", 9, 6, 1, (HOT, CROWD, MANY, SLOW_DISK), fails=True, promos=100)
 
 
 def chosen_mode() -> Mode:

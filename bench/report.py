@@ -9,12 +9,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench import audience_report
 from bench.plan import DOCUMENT, RESULTS, Mode, Scenario
 from bench.rounds import Round, median
 
 Row = dict[str, Any]
 Measured = Mapping[str, Sequence[Round]]
 BEGIN, END = "<!-- figures: written by `python -m bench document` -->", "<!-- end of the figures -->"
+HOLDS = "holds"
 LIBRARIES = ("litestar", "uvicorn", "uvloop", "asyncpg", "msgspec")
 
 
@@ -71,11 +73,17 @@ def _cpu(rounds: Sequence[Round]) -> dict[str, int]:
     }
 
 
-def write(rows: Sequence[Row], mode: Mode, facts: Mapping[str, str]) -> None:
-    """`latest.json` is a list of rows; the first ones' `run` says where and how they came about."""
+def write(rows: Sequence[Row], mode: Mode, facts: Mapping[str, str], part: str = HOLDS) -> None:
+    """`latest.json` is a list of rows, whose `run` says where and how they came about; other parts' rows are kept."""
+    kept = [row for row in _last() if row.get("part", HOLDS) != part]
+    rows = sorted([*kept, *rows], key=lambda row: row.get("part", HOLDS) != HOLDS)
     run = {"mode": mode.name, **machine(), **facts}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([row | {"run": run} for row in rows], indent=1) + "\n")
+    RESULTS.write_text(json.dumps([{"run": run} | row for row in rows], indent=1) + "\n")
+
+
+def _last() -> list[Row]:
+    return list(json.loads(RESULTS.read_text())) if RESULTS.exists() else []
 
 
 def machine() -> dict[str, str]:
@@ -129,12 +137,15 @@ def costs(rows: Sequence[Row]) -> str:
 
 def document() -> None:
     """Write the last results into the page about performance, between its two marks."""
-    rows = json.loads(RESULTS.read_text())
-    facts = "\n".join(f"| {name} | {value} |" for name, value in rows[0]["run"].items())
+    every = _last()
+    told = [row for row in every if row.get("part") == audience_report.PART]
+    rows = [row for row in every if row not in told]
+    facts = "\n".join(f"| {name} | {value} |" for name, value in every[0]["run"].items())
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     figures = (
-        f"{table(rows)}\n\nProcessor time, in microseconds an answer:\n\n{costs(rows)}\n\n| | |\n|---|---|\n{facts}"
+        f"{table(rows)}\n\nProcessor time, in microseconds an answer:\n\n{costs(rows)}\n\n"
+        f"Audiences and pushes:\n\n{audience_report.table(told)}\n\n| | |\n|---|---|\n{facts}"
     )
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}")
