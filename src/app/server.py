@@ -23,6 +23,7 @@ from app.domain.accounts.controllers.profile import ProfileController
 from app.domain.accounts.controllers.registration import RegistrationController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
+from app.domain.activity.controllers import ActivityController
 from app.domain.catalog.controllers import CategoryController
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
@@ -42,6 +43,7 @@ from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
 from app.http.openapi.pages import DOCS_HANDLERS
+from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.http.ready import Answer
 from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.jobs.queue import announce
@@ -65,6 +67,7 @@ DEPENDENCIES = {
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
+    ActivityController,
     CartController,
     PromoController,
     DoorController,

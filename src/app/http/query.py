@@ -1,8 +1,10 @@
 """Query parameters as django-filter reads them: of a repeated name the last counts, an empty one is absent."""
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from litestar.connection import ASGIConnection
 
@@ -48,3 +50,32 @@ def id_of(request: Connection, name: str) -> int | None:
     if not re.fullmatch(r"[0-9]+", text, re.ASCII):
         raise Invalid.field(name, "Enter a number.")
     return min(int(text), INT8_MAX)
+
+
+def date_of(request: Connection, name: str) -> dt.date | None:
+    """A day, `YYYY-MM-DD`. Raises Invalid for anything else."""
+    text = text_of(request, name)
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+            return dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise Invalid.field(name, "Enter a valid date.")
+
+
+def day_range_of(
+    request: Connection, first: str, last: str, zone: ZoneInfo
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The instants from which and before which a row lies in the days asked for, both included; None is no bound."""
+    since, until = date_of(request, first), date_of(request, last)
+    return _start_of(since, zone), _start_of(until, zone, days_later=1)
+
+
+def _start_of(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.datetime | None:
+    """A day's first instant. One at the ends of the calendar, which no zone can move, is moved to where it can be."""
+    if day is None:
+        return None
+    day = min(max(day, dt.date(2, 1, 1)), dt.date(9998, 1, 1))
+    return dt.datetime.combine(day + dt.timedelta(days=days_later), dt.time(), zone)

@@ -5,6 +5,7 @@ counted after the guard has let them in and before their body is read: a 401 or 
 """
 
 import asyncio
+import hashlib
 from typing import Any
 
 from litestar.handlers import BaseRouteHandler
@@ -65,7 +66,9 @@ class Throttle:
         rate = self.rates.get("login")
         if rate is None:
             return Attempt(self.counter, [])
-        keys = (f"failure {account}", f"failure {client_network(connection)}")
+        # A digest, since anything may be tried as a name: of any length, and not ours to keep.
+        digest = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
+        keys = (f"failure {digest[:32]}", f"failure {client_network(connection)}")
         verdicts = await asyncio.gather(*(self.counter.take(Hit(key, rate)) for key in keys))
         attempt = Attempt(self.counter, [verdict for verdict in verdicts if verdict.granted])
         if waits := [verdict.wait for verdict in verdicts if not verdict.granted]:

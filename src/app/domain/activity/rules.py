@@ -5,8 +5,11 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
+
+from app.errors import Invalid
 
 # The numbers are shown to clients, which may keep them: one that was given stays.
 CONTENT_TYPES = {
@@ -80,6 +83,18 @@ def address_of(text: str | None) -> str | None:
         return str(ipaddress.ip_address(text)) if text else None
     except ValueError:
         return None
+
+
+def object_id_of(text: str | None) -> str | None:
+    """The id of the `object_id` filter: a number as it is stored, or a UUID. Raises Invalid for anything else."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]+", text, re.ASCII):
+        return text.lstrip("0") or "0"
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Invalid.field("object_id", "Enter a number.") from None
 
 
 def is_private(name: str, public: set[str]) -> bool:

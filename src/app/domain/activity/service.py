@@ -1,14 +1,18 @@
 """The audit log, as other domains write it and staff read it."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import Row, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.activity import rules
+from app.domain.activity import queries, rules
 from app.domain.activity.models import ACTION_LENGTH, OBJECT_ID_LENGTH, ActivityLog
+from app.domain.activity.schemas import ActivityEntry, ActivityStats
+from app.errors import NotFound
 from app.http.principal import Principal
 
 
@@ -47,7 +51,8 @@ class ActivityService:
         """As `record`, by a caller and from the caller's address: one row for each object, in one statement."""
         if deeds:
             address = actor.address if actor else None
-            await self._insert(actor.id if actor else None, action, content_type, deeds, address)
+            # The command line acts as nobody in particular, whose id is 0.
+            await self._insert((actor.id or None) if actor else None, action, content_type, deeds, address)
 
     async def _insert(
         self, actor_id: int | None, action: str, content_type: str, deeds: Sequence[Deed], address: str | None
@@ -67,3 +72,40 @@ class ActivityService:
             for deed in deeds
         ]
         await self.session.execute(insert(ActivityLog).values(rows))
+
+    async def get(self, entry_id: int) -> ActivityEntry:
+        """Raises NotFound."""
+        row = (await self.session.execute(queries.entry(entry_id))).one_or_none()
+        if row is None:
+            raise NotFound
+        return shown(row)
+
+    async def stats(self, zone: ZoneInfo) -> ActivityStats:
+        """Everything counted; the day is the zone's."""
+        today = dt.datetime.combine(dt.datetime.now(zone).date(), dt.time(), zone)
+        rows = (await self.session.execute(queries.STATS, {"today": today})).all()
+        whole = next(row for row in rows if row.action is None and row.content_type is None)
+        return ActivityStats(
+            total=whole.total,
+            by_action={row.action: row.total for row in rows if row.action is not None},
+            by_content_type={row.content_type: row.total for row in rows if row.content_type is not None},
+            today=whole.today,
+            last_7_days=whole.last_7_days,
+        )
+
+
+def shown(row: Row[*tuple[Any, ...]]) -> ActivityEntry:
+    """A row of `queries.entries` as it is answered."""
+    return ActivityEntry(
+        id=row.id,
+        user=row.user_id,
+        user_username=row.username,
+        action=row.action,
+        description=row.description,
+        content_type=rules.CONTENT_TYPES.get(row.content_type),
+        content_type_name=row.content_type,
+        object_id=row.object_id,
+        changes=row.changes,
+        timestamp=row.timestamp,
+        ip_address=None if row.ip_address is None else str(row.ip_address),
+    )

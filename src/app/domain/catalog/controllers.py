@@ -9,8 +9,10 @@ from app.domain.catalog.schemas import Category, CategoryInput, CategorySlugLeaf
 from app.domain.catalog.service.categories import CategoryService
 from app.http.guards import anyone, staff
 from app.http.openapi.hints import ERRORS
+from app.http.principal import Principal
 
 Session = NamedDependency[AsyncSession]
+User = NamedDependency[Principal]
 
 
 class CategoryController(Controller):
@@ -25,8 +27,8 @@ class CategoryController(Controller):
         return await CategoryService(session).all()
 
     @post("/", guards=[staff], operation_id="categories_create")
-    async def create(self, session: Session, data: CategoryInput) -> Category:
-        return await CategoryService(session).create(data)
+    async def create(self, session: Session, user: User, data: CategoryInput) -> Category:
+        return await CategoryService(session).create(data, user)
 
     @get("/hierarchical/", guards=[anyone], operation_id="categories_hierarchical")
     async def tree(self, session: Session) -> list[CategorySlugTree]:
@@ -38,17 +40,17 @@ class CategoryController(Controller):
         return await CategoryService(session).get(id)
 
     @put("/{id:int}/", guards=[staff], operation_id="categories_update")
-    async def replace(self, session: Session, id: int, data: CategoryInput) -> Category:  # noqa: A002
-        return await CategoryService(session).change(id, data)
+    async def replace(self, session: Session, user: User, id: int, data: CategoryInput) -> Category:  # noqa: A002
+        return await CategoryService(session).change(id, data, user)
 
     @patch("/{id:int}/", guards=[staff], operation_id="categories_partial_update")
-    async def change(self, session: Session, id: int, data: CategoryInput) -> Category:  # noqa: A002
-        return await CategoryService(session).change(id, data)
+    async def change(self, session: Session, user: User, id: int, data: CategoryInput) -> Category:  # noqa: A002
+        return await CategoryService(session).change(id, data, user)
 
     @delete("/{id:int}/", guards=[staff], operation_id="categories_destroy", opt={ERRORS: (400,)})
-    async def remove(self, session: Session, id: int) -> None:  # noqa: A002
+    async def remove(self, session: Session, user: User, id: int) -> None:  # noqa: A002
         """Refused while products belong to the category or to one below it."""
-        await CategoryService(session).delete(id)
+        await CategoryService(session).delete(id, user)
 
 
 def _with_slugs(branch: Branch) -> CategorySlugTree:

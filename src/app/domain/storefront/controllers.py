@@ -22,7 +22,7 @@ from app.domain.stores.service.store_products import StoreProductService
 from app.errors import NotFound
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
-from app.http.guards import anyone, door, staff
+from app.http.guards import anyone, door, provide_user, staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
@@ -44,6 +44,7 @@ FILTERS = {
 
 Session = NamedDependency[AsyncSession]
 Caller = NamedDependency[Principal | None]
+User = NamedDependency[Principal]
 Front = NamedDependency[StorefrontService]
 Products = NamedDependency[ProductService]
 
@@ -79,8 +80,8 @@ class ProductController(Controller):
         )
 
     @post("/", guards=[staff], operation_id="products_create", opt={THROTTLE: "product_create"})
-    async def create(self, front: Front, products: Products, data: ProductInput) -> Response[ProductDetail]:
-        return tagged(await front.detail(await products.create(data)), status_code=201)
+    async def create(self, front: Front, products: Products, user: User, data: ProductInput) -> Response[ProductDetail]:
+        return tagged(await front.detail(await products.create(data, user)), status_code=201)
 
     @get("/categories/", guards=[anyone], operation_id="products_categories")
     async def categories(self, session: Session) -> list[Category]:
@@ -124,10 +125,10 @@ class ProductController(Controller):
         return await _changed(request, products, front, id, data)
 
     @delete("/{id:int}/", guards=[staff], operation_id="products_destroy")
-    async def remove(self, session: Session, products: Products, id: int) -> None:  # noqa: A002
+    async def remove(self, session: Session, products: Products, user: User, id: int) -> None:  # noqa: A002
         """Gone from every list and read, with its store products; live holds run out."""
-        await products.delete(id)
-        await StoreProductService(session).delete_of_product(id)
+        await products.delete(id, user)
+        await StoreProductService(session).delete_of_product(id, user)
 
 
 class MediaController(Controller):
@@ -172,7 +173,11 @@ def filters_of(request: Connection, *, staff_filters: bool) -> ProductFilters:
 
 
 async def _changed(
-    request: ApiRequest, products: ProductService, front: StorefrontService, product_id: int, data: ProductInput
+    request: ApiRequest,
+    products: ProductService,
+    front: StorefrontService,
+    product_id: int,
+    data: ProductInput,
 ) -> Response[ProductDetail]:
     seen = None
     if is_conditional(request):
@@ -180,7 +185,7 @@ async def _changed(
         current = await front.detail(product_id)
         require_match(request, current)
         seen = SeenStock(current.stock, _stock_of_options(current))
-    await products.change(product_id, data, seen)
+    await products.change(product_id, data, provide_user(request), seen)
     return tagged(await front.detail(product_id))
 
 

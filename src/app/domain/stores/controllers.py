@@ -65,8 +65,8 @@ class StoreController(Controller):
         return await service.all(near, radius_m)
 
     @post("/", guards=[staff], operation_id="flash_stores_create")
-    async def create(self, session: Session, data: StoreInput) -> Store:
-        return await StoreService(session).create(data)
+    async def create(self, session: Session, user: User, data: StoreInput) -> Store:
+        return await StoreService(session).create(data, user)
 
     @get("/{id:int}/", guards=[signed_in], operation_id="flash_stores_retrieve")
     async def one(self, session: Session, id: int) -> Store:  # noqa: A002 - the path's name
@@ -93,8 +93,8 @@ class StoreController(Controller):
         return await StoreService(session).change(id, data, user)
 
     @delete("/{id:int}/", guards=[staff], operation_id="flash_stores_destroy")
-    async def remove(self, session: Session, id: int) -> None:  # noqa: A002
-        await StoreService(session).delete(id)
+    async def remove(self, session: Session, user: User, id: int) -> None:  # noqa: A002
+        await StoreService(session).delete(id, user)
 
 
 class StoreProductController(Controller):

@@ -2,17 +2,21 @@
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.failures import sqlstate_of
+from app.domain.activity.rules import differences
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog import models, queries
 from app.domain.catalog.rules.names import free_slug, slug_of
 from app.domain.catalog.rules.trees import Branch, Node, two_levels
 from app.domain.catalog.schemas import Category, CategoryInput
 from app.errors import Invalid, NotFound, Refused
+from app.http.principal import Principal
 
 # Any 64-bit number that nobody else takes. Writers of the tree follow one another: two moves at once could close a
 # circle, and two of one name would see each other too late.
@@ -29,6 +33,7 @@ class CategoryService:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+        self.log = ActivityService(session)
 
     async def all(self) -> list[Category]:
         """Every category by name."""
@@ -48,7 +53,7 @@ class CategoryService:
         rows = await self.session.execute(queries.counted_categories())
         return two_levels(Node(*row) for row in rows)
 
-    async def create(self, data: CategoryInput) -> Category:
+    async def create(self, data: CategoryInput, actor: Principal | None) -> Category:
         """Raises Invalid for a taken name or an unknown parent, also against a writer at the same time."""
         await self._alone()
         parent = None if data.parent is UNSET else data.parent
@@ -58,9 +63,12 @@ class CategoryService:
             .values(name=data.name, slug=await self._slug(data.name, own_id=None), parent_id=parent)
             .returning(*_COLUMNS)
         )
-        return _shown((await self.session.execute(statement)).one())
+        category = _shown((await self.session.execute(statement)).one())
+        deed = _deed(f"Nueva categoría creada: {category.name}", category.id, None, category)
+        await self.log.write(actor, "create", "category", deed)
+        return category
 
-    async def change(self, category_id: int, data: CategoryInput) -> Category:
+    async def change(self, category_id: int, data: CategoryInput, actor: Principal | None) -> Category:
         """Writes what was sent; the slug follows a changed name. Raises NotFound, Invalid."""
         await self._alone()
         before = await self.get(category_id)
@@ -74,13 +82,19 @@ class CategoryService:
             .values(name=name, slug=slug, parent_id=parent)
             .returning(*_COLUMNS)
         )
-        return _shown((await self.session.execute(statement)).one())
+        category = _shown((await self.session.execute(statement)).one())
+        deed = _deed(f"Categoría actualizada: {name}", category_id, before, category)
+        if deed.changes:
+            await self.log.write(actor, "update", "category", deed)
+        return category
 
-    async def delete(self, category_id: int) -> None:
+    async def delete(self, category_id: int, actor: Principal | None) -> None:
         """Removes the category and those below it. Raises NotFound, and Refused while one has products."""
         await self._alone()
         await self.get(category_id)
         ids = (await self.session.execute(queries.subtree(models.Category.id == category_id))).scalars().all()
+        rows = await self.session.execute(select(*_COLUMNS).where(models.Category.id.in_(ids)))
+        gone_with_it = [_shown(row) for row in rows]
         # Deleted products stay for orders and the ledger, and need no category any more.
         gone = update(models.Product).where(models.Product.category_id.in_(ids), models.Product.deleted_at.is_not(None))
         await self.session.execute(gone.values(category_id=None, updated_at=models.Product.updated_at))
@@ -90,6 +104,8 @@ class CategoryService:
             if sqlstate_of(error) == "23503":
                 raise Refused(HAS_PRODUCTS) from error
             raise
+        deeds = [_deed(f"Categoría '{one.name}' eliminada exitosamente", one.id, one, None) for one in gone_with_it]
+        await self.log.write(actor, "delete", "category", *deeds)
 
     async def _alone(self) -> None:
         await self.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": TREE_LOCK})
@@ -119,6 +135,13 @@ class CategoryService:
             models.Category.slug.startswith(slug, autoescape=True), models.Category.id != (own_id or 0)
         )
         return free_slug(slug, set((await self.session.execute(near)).scalars()))
+
+
+def _deed(description: str, category_id: int, before: Category | None, after: Category | None) -> Deed:
+    """For the log: what became of the fields; None is before it was there, and after."""
+    sides = ({} if side is None else msgspec.structs.asdict(side) for side in (before, after))
+    changes = {name: change for name, change in differences(*sides).items() if name != "id"}
+    return Deed(object_id=category_id, description=description, changes=changes)
 
 
 def _shown(row: Row[*tuple[Any, ...]]) -> Category:

@@ -1,11 +1,14 @@
 """Products: their fields, their stock, the options of their variants. What a shopper sees is the storefront's."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.activity.rules import differences
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog.models import Category, Product
 from app.domain.catalog.rules.names import sku_of
 from app.domain.catalog.rules.prices import lowest_price
@@ -14,6 +17,7 @@ from app.domain.catalog.service.options import OptionService
 from app.domain.catalog.service.pictures import PictureStore
 from app.domain.inventory.service import StockService
 from app.errors import Invalid, NotFound, PreconditionFailed
+from app.http.principal import Principal
 
 BELOW_ZERO = "With these price adjustments a choice would cost less than nothing."
 # Fields that are columns of the same name.
@@ -30,6 +34,7 @@ _PLAIN = (
     "is_available",
     "has_special_promotion",
 )
+_COLUMNS = (*_PLAIN, "category_id", "special_promotion_name", "image", "image_2")
 
 
 class SeenStock(msgspec.Struct, frozen=True):
@@ -47,8 +52,9 @@ class ProductService:
         self.pictures = pictures
         self.stock = StockService(session)
         self.options = OptionService(session)
+        self.log = ActivityService(session)
 
-    async def create(self, data: ProductInput) -> int:
+    async def create(self, data: ProductInput, actor: Principal | None) -> int:
         """The new product's id. Raises Invalid."""
         _check_prices(data.price, data.variants)
         category = await self._category(data.category)
@@ -59,32 +65,43 @@ class ProductService:
         statement = insert(Product).values(sku=sku, pool_id=pool_id, **values).returning(Product.id)
         product_id: int = (await self.session.execute(statement)).scalar_one()
         await self.options.write(product_id, data.variants)
+        written = values | {"sku": sku, "stock": data.stock, "variants": data.variants.items}
+        deed = Deed(object_id=product_id, description=f"Nuevo producto creado: {data.name}", changes=_added(written))
+        await self.log.write(actor, "create", "product", deed)
         return product_id
 
     async def lock(self, product_id: int) -> None:
         """Keep other writers of the product away until the transaction ends. Raises NotFound."""
         await self._locked(product_id)
 
-    async def change(self, product_id: int, data: ProductInput, seen: SeenStock | None = None) -> None:
+    async def change(
+        self, product_id: int, data: ProductInput, actor: Principal | None, seen: SeenStock | None = None
+    ) -> None:
         """Writes what was sent. Raises NotFound, Invalid, and PreconditionFailed when stock is not as it was seen."""
         given = data.given()
-        pool_id, price = await self._locked(product_id)
+        was = await self._locked(product_id)
         if not given:
             return
         if "category" in given:
             await self._category(given["category"])
         variants: VariantsInput | None = given.get("variants")
-        _check_prices(given.get("price", price), variants or await self.options.stored(product_id))
+        stored = await self.options.stored(product_id)
+        _check_prices(given.get("price", was.price), variants or stored)
+        before, after = was._asdict(), {}
         if "stock" in given:
-            await self._set_stock(pool_id, given["stock"], product_id, None if seen is None else seen.base)
+            base = None if seen is None else seen.base
+            before["stock"] = await self._set_stock(was.pool_id, given["stock"], product_id, base)
+            after["stock"] = given["stock"]
         if variants is not None:
             await self.options.write(product_id, variants, None if seen is None else seen.options)
+            before["variants"], after["variants"] = stored.items, variants.items
         values = _columns(given) | await self._pictures(given)
         await self.session.execute(
             update(Product).where(Product.id == product_id).values(updated_at=func.clock_timestamp(), **values)
         )
+        await self._log_change(product_id, before, after | values, actor)
 
-    async def delete(self, product_id: int) -> str:
+    async def delete(self, product_id: int, actor: Principal | None) -> str:
         """The product is gone from every list and read; its row stays. Returns its name. Raises NotFound."""
         statement = (
             update(Product)
@@ -95,18 +112,29 @@ class ProductService:
         name: str | None = (await self.session.execute(statement)).scalar_one_or_none()
         if name is None:
             raise NotFound
+        description = f"Producto '{name}' eliminado exitosamente"
+        deed = Deed(object_id=product_id, description=description, changes={"name": [name, None]})
+        await self.log.write(actor, "delete", "product", deed)
         return name
 
-    async def _locked(self, product_id: int) -> tuple[int, Any]:
+    async def _log_change(
+        self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None
+    ) -> None:
+        if changes := differences({name: before[name] for name in after}, after):
+            description = f"Producto actualizado: {after.get('name', before['name'])}"
+            deed = Deed(object_id=product_id, description=description, changes=changes)
+            await self.log.write(actor, "update", "product", deed)
+
+    async def _locked(self, product_id: int) -> Row[*tuple[Any, ...]]:
         statement = (
-            select(Product.pool_id, Product.price)
+            select(Product.pool_id, *(getattr(Product, name) for name in _COLUMNS))
             .where(Product.id == product_id, Product.deleted_at.is_(None))
             .with_for_update(key_share=True)
         )
         row = (await self.session.execute(statement)).one_or_none()
         if row is None:
             raise NotFound
-        return row.pool_id, row.price
+        return row
 
     async def _category(self, category_id: int) -> str:
         """The category's name; it cannot be deleted before this transaction ends. Raises Invalid."""
@@ -124,10 +152,17 @@ class ProductService:
         stored = await self.pictures.save({field: file for field, file in sent.items() if file is not None})
         return {field: stored.get(field) for field in sent}
 
-    async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: int | None) -> None:
+    async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: int | None) -> int:
+        """What was free before."""
         difference = await self.stock.set_free(pool_id, units, cause=f"product {product_id} edited")
         if seen is not None and difference != units - seen:
             raise PreconditionFailed
+        return units - difference
+
+
+def _added(values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What a new product has, as changes; what nobody gave a value is not among them."""
+    return {name: change for name, change in differences({}, values).items() if change[1] not in ("", ())}
 
 
 def _columns(given: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.inventory.service import HoldRow, StockService
 from app.domain.orders.service import HeldLine, OrderService
 from app.domain.orders.states import PaymentMethod
@@ -37,6 +38,7 @@ class HoldService:
         self.session = session
         self.stock = StockService(session)
         self.orders = OrderService(session)
+        self.log = ActivityService(session)
 
     async def check_out(self, user: Principal, token: UUID, method: PaymentMethod) -> Hold:
         """The hold becomes an order at its price; again, it is the same order. Raises NotFound, Conflict."""
@@ -51,8 +53,10 @@ class HoldService:
         """Whoever the guarded statement lets through writes the order; a loser waits for it, then reads what became."""
         order_id = await self.orders.next_id()
         if await self.stock.confirm(row.token, user.id, order_id):
-            await self.orders.place_held(order_id, await self._line(user, row), method)
+            line = await self._line(user, row)
+            await self.orders.place_held(order_id, line, method)
             await self.stock.record_sale(row.pool_id, row.quantity, cause=f"order {order_id}")
+            await self.log.write(user, "order", "order", _ordered(order_id, line))
         return await self._own(row.token, user.id)
 
     async def _line(self, user: Principal, row: HoldRow) -> HeldLine:
@@ -83,6 +87,12 @@ class HoldService:
         if row is None:
             raise NotFound(UNKNOWN_HOLD)
         return row
+
+
+def _ordered(order_id: int, line: HeldLine) -> Deed:
+    """For the log: the new order."""
+    changes = {"store": [None, line.store_id], "total": [None, line.total]}
+    return Deed(object_id=order_id, description=f"Nueva orden creada: {order_id}", changes=changes)
 
 
 def _hold(grant: Grant, server_time: datetime) -> Hold:

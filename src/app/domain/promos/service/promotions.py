@@ -9,6 +9,8 @@ import msgspec
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.activity.rules import differences
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.inventory.service import NotEnough, StockService
 from app.domain.promos.models import FlashPromo
 from app.domain.promos.queries import promotions as queries
@@ -46,6 +48,7 @@ class PromoService:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.stock = StockService(session)
+        self.log = ActivityService(session)
 
     async def create(self, user: Principal, data: PromoWrite) -> Promo:
         """A new promotion; with `max_units` its units leave the store's stock now. Raises Invalid, Forbidden."""
@@ -57,6 +60,7 @@ class PromoService:
         statement = insert(FlashPromo).values(**values).returning(FlashPromo.id)
         made = await self._row((await self.session.execute(statement)).scalar_one())
         await self._announce(made)
+        await self._log(user, "create", f"Nueva promoción flash creada: {made.id}", None, made)
         return promo_of(made)
 
     async def change(self, user: Principal, promo_id: int, data: PromoWrite) -> Promo:
@@ -79,6 +83,7 @@ class PromoService:
         changed = await self._row(promo_id)
         if changed.starts_at != row.starts_at:
             await self._announce(changed)
+        await self._log(user, "update", f"Promoción flash actualizada: {promo_id}", row, changed)
         return promo_of(changed)
 
     async def cancel(self, user: Principal, promo_id: int) -> Promo:
@@ -88,7 +93,9 @@ class PromoService:
             raise StateError(f"The promotion is {row.status}.", code=f"promo_{row.status}")
         await self.session.execute(queries.CANCEL, {"id": promo_id})
         await self._release(row)
-        return promo_of(await self._row(promo_id))
+        cancelled = await self._row(promo_id)
+        await self._log(user, "status_change", f"Promoción flash cancelada: {promo_id}", row, cancelled)
+        return promo_of(cancelled)
 
     async def one(self, user: Principal, promo_id: int) -> Promo:
         return promo_of(await self._row(promo_id, user))
@@ -162,6 +169,15 @@ class PromoService:
         if user is not None and not user.is_admin and found.owner_id != user.id:
             raise Forbidden
         return PromoRow(*found)
+
+    async def _log(
+        self, user: Principal, action: str, description: str, before: PromoRow | None, after: PromoRow
+    ) -> None:
+        was = {} if before is None else msgspec.structs.asdict(promo_of(before))
+        changes = differences(was, msgspec.structs.asdict(promo_of(after)))
+        deed = Deed(object_id=after.id, description=description, changes=changes)
+        if changes:
+            await self.log.write(user, action, "flashpromo", deed)
 
     async def _now(self) -> datetime:
         now: datetime = (await self.session.execute(queries.NOW)).scalar_one()

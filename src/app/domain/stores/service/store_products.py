@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+import msgspec
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.failures import constraint_of
+from app.domain.activity.rules import differences
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog.models import Product
 from app.domain.inventory.rules import CONTENDED_SLOTS
 from app.domain.inventory.service import StockService
 from app.domain.stores import models, queries
 from app.domain.stores.schemas import StoreProduct, StoreProductInput
-from app.domain.stores.service.stores import StoreService
+from app.domain.stores.service.stores import StoreService, end_sale
 from app.errors import Invalid, NotFound, PreconditionFailed
 from app.http.principal import Principal
 
@@ -30,6 +33,7 @@ class StoreProductService:
         self.session = session
         self.stock = StockService(session)
         self.stores = StoreService(session)
+        self.log = ActivityService(session)
 
     async def all(self, store: int | None, product: int | None) -> list[StoreProduct]:
         """Every store product, or those of a store or a product."""
@@ -67,7 +71,12 @@ class StoreProductService:
         statement = insert(models.StoreProduct).values(pool_id=pool_id, **values).returning(models.StoreProduct.id)
         with _once():
             item_id: int = (await self.session.execute(statement)).scalar_one()
-        return await self.get(item_id)
+        item = await self.get(item_id)
+        changes = differences({"id": item_id}, msgspec.structs.asdict(item))
+        description = f"Producto {item.product} agregado a la tienda {item.store}"
+        deed = Deed(object_id=item_id, description=description, changes=changes)
+        await self.log.write(user, "create", "storeproduct", deed)
+        return item
 
     async def change(
         self, item_id: int, data: StoreProductInput, user: Principal, check: Check | None = None
@@ -81,33 +90,36 @@ class StoreProductService:
         await self.check_rights(item_id, user)
         await self._check_ends({name: given[name] for name in ("store", "product") if name in given}, user)
         pool_id = await self._locked_pool(item_id)
-        seen = None
+        seen = await self.get(item_id)
         if check is not None:
-            seen = await self.get(item_id)
             check(seen)
         columns = {"store": "store_id", "product": "product_id", "base_price": "base_price"}
         if values := {columns[name]: value for name, value in given.items() if name in columns}:
             with _once():
                 statement = update(models.StoreProduct).where(models.StoreProduct.id == item_id).values(values)
                 await self.session.execute(statement)
+        before = {name: getattr(seen, name) for name in given}
         if "stock" in given:
             difference = await self.stock.set_free(pool_id, data.stock, cause=f"store product {item_id} edited")
-            if seen is not None and difference != data.stock - seen.stock:
+            if check is not None and difference != data.stock - seen.stock:
                 raise PreconditionFailed
+            before["stock"] = data.stock - difference
+        await self._log_change(item_id, before, given, user)
         return await self.get(item_id)
 
     async def delete(self, item_id: int, user: Principal) -> None:
         """Gone from every list and read; live holds run out. Raises NotFound, Forbidden."""
         await self.check_rights(item_id, user)
-        await self._end(models.StoreProduct.id == item_id)
+        await end_sale(self.session, models.StoreProduct.id == item_id, user)
 
-    async def delete_of_product(self, product_id: int) -> None:
+    async def delete_of_product(self, product_id: int, actor: Principal | None) -> None:
         """A product that is gone is gone from every store."""
-        await self._end(models.StoreProduct.product_id == product_id)
+        await end_sale(self.session, models.StoreProduct.product_id == product_id, actor)
 
-    async def _end(self, condition: Any) -> None:
-        statement = update(models.StoreProduct).where(condition, models.StoreProduct.deleted_at.is_(None))
-        await self.session.execute(statement.values(deleted_at=func.now()))
+    async def _log_change(self, item_id: int, before: dict[str, Any], after: dict[str, Any], actor: Principal) -> None:
+        if changes := differences(before, after):
+            deed = Deed(object_id=item_id, description=f"Producto de tienda actualizado: {item_id}", changes=changes)
+            await self.log.write(actor, "update", "storeproduct", deed)
 
     async def _locked_pool(self, item_id: int) -> int:
         statement = (
