@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.devices.service.preferences import PreferenceService
@@ -58,7 +59,7 @@ class AudienceService:
             "cap": self.settings.push_daily_cap,
             "limit": limit,
         }
-        chunk = Chunk(*(await self.session.execute(queries.NOTIFY, values)).one())
+        chunk = await self._write(values)
         await self._hand_over(promo_id, chunk, priority=0 if limit <= FIRST_CHUNK else LATER)
         return chunk
 
@@ -93,6 +94,14 @@ class AudienceService:
     async def today(self) -> dt.date:
         """The shop's day."""
         return self._day(await self._now())
+
+    async def _write(self, values: dict[str, Any]) -> Chunk:
+        """One statement; when others wrote such rows meanwhile, a second one that sees theirs and goes around them."""
+        try:
+            async with self.session.begin_nested():
+                return Chunk(*(await self.session.execute(queries.NOTIFY, values)).one())
+        except IntegrityError:
+            return Chunk(*(await self.session.execute(queries.NOTIFY_BESIDE_OTHERS, values)).one())
 
     async def _hand_over(self, promo_id: int, chunk: Chunk, *, priority: int) -> None:
         if chunk.first is None or chunk.last is None:
