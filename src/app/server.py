@@ -43,7 +43,6 @@ from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
 from app.http.openapi.pages import DOCS_HANDLERS
-from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.http.ready import Answer
 from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.jobs.queue import announce

@@ -35,7 +35,18 @@ def create_queue(
     sender: PushSender | None = None,
 ) -> App:
     """Builds the app; nothing connects before `open_async`."""
-    connector = PsycopgConnector(
+    connector = _connector(settings)
+    queue = App(connector=connector)
+    queue.job_manager = FencedJobs(connector, on_heartbeat)
+    announce(jobs)
+    tasks = {job.name: _as_task(queue, job, Work(settings, sessions, sender=sender)) for job in jobs}
+    for entry in schedule:
+        queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
+    return queue
+
+
+def _connector(settings: Settings) -> PsycopgConnector:
+    return PsycopgConnector(
         conninfo=settings.asyncpg_dsn,
         min_size=1,
         max_size=POOL_SIZE,
@@ -49,13 +60,6 @@ def create_queue(
             "keepalives_count": 3,
         },
     )
-    queue = App(connector=connector)
-    queue.job_manager = FencedJobs(connector, on_heartbeat)
-    announce(jobs)
-    tasks = {job.name: _as_task(queue, job, Work(settings, sessions, sender=sender)) for job in jobs}
-    for entry in schedule:
-        queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
-    return queue
 
 
 def _as_task(queue: App, job: Job, work: Work) -> Any:
