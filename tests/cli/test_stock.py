@@ -13,7 +13,7 @@ from app.cli.stock import stock
 from app.settings import Settings
 from tests.factories_catalog import make_product, make_store_product
 
-CHECKS = ["ledgers", "units", "pools", "promotions", "closed pools", "sold holds", "orders", "limits"]
+CHECKS = ["ledgers", "units", "pools", "promotions", "set aside", "closed pools", "sold holds", "orders", "limits"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from app.domain.promos.service.audit import AuditService, Finding, Report
 from tests.promos.market import Market, now
 
-CHECKS = ["ledgers", "units", "pools", "promotions", "closed pools", "sold holds", "orders", "limits"]
+CHECKS = ["ledgers", "units", "pools", "promotions", "set aside", "closed pools", "sold holds", "orders", "limits"]
 
 
 async def audit(market: Market) -> Report:
@@ -91,6 +91,10 @@ FAULTS = {
         "UPDATE flash_promo SET cancelled_at = now() WHERE id = {own}",
         ("promotions", "promotion {own}", "and its pool close at different times"),
     ),
+    "units set aside for a promotion that is gone": (
+        "DELETE FROM flash_promo WHERE id = {own}",
+        ("set aside", "pool {own_pool}", "is open, and belongs to no promotion"),
+    ),
     "a pool that was forgotten too early": (
         "UPDATE stock_pool SET settled_at = now() WHERE id = {ended_pool}",
         ("closed pools", "pool {ended_pool}", "is settled, but has units or holds"),
@@ -142,7 +146,7 @@ async def test_a_fault_is_found(unchecked_market: Market, fault: str, finding: t
     expected = Finding(*(text.format(**names) for text in finding))
     report = await audit(unchecked_market)
     assert expected in report.findings
-    assert {found.check for found in report.findings} <= {expected.check, "ledgers", "pools", "promotions"}
+    assert {found.check for found in report.findings} <= {expected.check, "ledgers", "pools", "promotions", "set aside"}
 
 
 async def test_negative_units_are_found(unchecked_market: Market) -> None:

@@ -1,5 +1,6 @@
 """Units set aside for a promotion: where they are after an edit, a cancellation, the end; what the ledgers say."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -158,6 +159,31 @@ async def test_used_up_units_are_short_although_the_store_has_more(market: Marke
     answer = await market.reserve(await market.buyer(), promo)
     assert (answer.status_code, answer.json()["code"], answer.json()["units_left"]) == (409, "insufficient_stock", 0)
     assert await market.free(item.pool_id) == 9
+
+
+async def test_edits_at_once_take_turns(market: Market) -> None:
+    """Each gives back what the one before it set aside; none leaves units in a pool that nobody sells from."""
+    item, staff = await market.item(stock=10), await market.staff()
+    promo = await scheduled(market, item, max_units=4)
+    path = f"/admin/promos/{promo}/"
+    edits = [market.client.patch(path, json={"max_units": units}, headers=staff) for units in (1, 2, 3, 5, 7, 10)]
+    assert {answer.status_code for answer in await asyncio.gather(*edits)} == {200}
+    ((units,),) = await market.run("SELECT max_units FROM flash_promo")
+    assert await both(market, item, promo) == (10 - units, units)
+
+
+async def test_edits_and_a_cancellation_at_once(market: Market) -> None:
+    item, staff = await market.item(stock=10), await market.staff()
+    promo = await scheduled(market, item, max_units=4)
+    path = f"/admin/promos/{promo}/"
+    calls = [market.client.patch(path, json={"max_units": units}, headers=staff) for units in (1, 2, 3)]
+    calls.insert(1, market.client.post(path + "cancel/", headers=staff))
+    calls.append(market.client.post(path + "cancel/", headers=staff))
+    first, cancelled, *others, again = await asyncio.gather(*calls)
+    assert sorted((cancelled.status_code, again.status_code)) == [200, 400]
+    for edit in (first, *others):
+        assert edit.status_code == 200 or edit.json()["code"] == "promo_cancelled"
+    assert await market.free(item.pool_id) == 10
 
 
 @pytest.mark.parametrize("patient", [False, True])

@@ -1,17 +1,18 @@
 """A random walk over everything that moves units, beside a model in plain Python: after every step both agree."""
 
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from app.domain.inventory.service import NotEnough, StockService, audit
-from app.domain.promos.service.claims import Ask
+from app.domain.promos.service.claims import Ask, ClaimEngine
 from app.domain.promos.service.holds import HoldService
 from app.errors import Conflict
 from app.http.principal import Principal
-from app.server import Relampago
+from app.settings import Settings
 from tests.promos.market import HOUR, MINUTE, Market, now
 
 BUYERS = 6
@@ -87,8 +88,8 @@ class Model:
 class Walk:
     """One step at a time, each chosen at random; the seed is in the test's name."""
 
-    def __init__(self, market: Market, app: Relampago, seed: int) -> None:
-        self.market, self.engine = market, app.state.hold_desk.engine
+    def __init__(self, market: Market, engine: ClaimEngine, seed: int) -> None:
+        self.market, self.engine = market, engine
         self.random = random.Random(seed)
         self.stock = StockService(market.db)
 
@@ -221,17 +222,25 @@ class Walk:
         return self.random.randint(1, most)
 
 
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[ClaimEngine]:
+    """A hold of this one runs out when the walk says so, not when the walk takes long."""
+    made = ClaimEngine(settings.asyncpg_dsn, hold_seconds=86_400)
+    yield made
+    await made.close()
+
+
 @pytest.mark.parametrize("seed", range(3))
-async def test_no_step_makes_or_loses_a_unit(market: Market, app: Relampago, full_rounds: bool, seed: int) -> None:
-    walk = Walk(market, app, seed)
+async def test_no_step_makes_or_loses_a_unit(market: Market, engine: ClaimEngine, full_rounds: bool, seed: int) -> None:
+    walk = Walk(market, engine, seed)
     await walk.begin()
     for _ in range(17_000 if full_rounds else 300):
         await walk.step()
 
 
-async def test_the_walk_would_notice(unchecked_market: Market, app: Relampago) -> None:
+async def test_the_walk_would_notice(unchecked_market: Market, engine: ClaimEngine) -> None:
     """One unit that nobody wrote down ends it at once."""
-    walk = Walk(unchecked_market, app, seed=0)
+    walk = Walk(unchecked_market, engine, seed=0)
     await walk.begin()
     await walk.step()
     await unchecked_market.run("UPDATE stock_slot SET available = available + 1 WHERE n = 0")

@@ -40,6 +40,13 @@ CHECKS: dict[str, TextClause] = {
                          OR f.cancelled_at IS NOT NULL AND p.closes_at > clock_timestamp() END
          ORDER BY f.id
     """),
+    "set aside": text("""
+        SELECT 'pool ' || p.id, 'is open, and belongs to no promotion'
+          FROM stock_pool p
+         WHERE p.parent_id IS NOT NULL AND p.closes_at > clock_timestamp()
+           AND NOT EXISTS (SELECT FROM flash_promo f WHERE f.pool_id = p.id)
+         ORDER BY p.id
+    """),
     "closed pools": text("""
         SELECT 'pool ' || p.id, 'is settled, but has units or holds'
           FROM stock_pool p
