@@ -122,9 +122,17 @@ BEGIN
                    (SELECT sum(o.units) FROM unnest(over_pools, over_units) AS o (pool_id, units)
                      WHERE o.pool_id = ANY (stock_family(ARRAY[s.pool_id]))), 0) AS free
           FROM unnest(pools) AS s (pool_id) CROSS JOIN LATERAL stock_units(s.pool_id) f
+    ), offer AS MATERIALIZED (
+        SELECT p.id, p.pool_id, p.store_product_id, p.per_user_limit, p.segments, p.radius_m, o.geom, st.free,
+               promo_price(o.base_price, p.promo_price, p.discount_percent) AS price,
+               promo_status(p.starts_at, p.ends_at, p.cancelled_at, at) <> 'active' OR o.gone AS closed
+          FROM flash_promo p
+          LEFT JOIN stock st ON st.pool_id = p.pool_id
+          LEFT JOIN LATERAL promo_offer(p.store_product_id) o ON true
+         WHERE p.id = ANY (p_promos)
     ), judged AS MATERIALIZED (
-        SELECT c.n, c.user_id, c.promo_id, c.quantity, p.pool_id, p.store_product_id, price.amount AS unit_price,
-               GREATEST(LEAST(st.free, p.per_user_limit - b.units - CASE WHEN h.expires_at > at THEN h.quantity ELSE 0 END), 0)
+        SELECT c.n, c.user_id, c.promo_id, c.quantity, p.pool_id, p.store_product_id, p.price AS unit_price,
+               GREATEST(LEAST(p.free, p.per_user_limit - b.units - CASE WHEN h.expires_at > at THEN h.quantity ELSE 0 END), 0)
                    AS units_left,
                CASE
                    WHEN u.id IS NULL THEN 'no_user'
@@ -132,25 +140,22 @@ BEGIN
                    WHEN u.token_version <> c.version THEN 'stale_token'
                    WHEN p.id IS NULL THEN 'no_promo'
                    WHEN h.expires_at > at THEN 'live'
-                   WHEN promo_status(p.starts_at, p.ends_at, p.cancelled_at, at) <> 'active' OR o.gone THEN 'not_active'
-                   WHEN NOT COALESCE(promo_near(pr.location, o.geom, p.radius_m), false)
+                   WHEN p.closed THEN 'not_active'
+                   WHEN NOT COALESCE(promo_near(pr.location, p.geom, p.radius_m), false)
                         OR NOT COALESCE(buyer_in_segments(p.segments, pr.segments_override, pr.first_paid_at,
                                                           pr.third_last_paid_at, at), false) THEN 'not_eligible'
                    WHEN c.quantity > p.per_user_limit - b.units THEN 'limit'
-                   WHEN price.amount * c.quantity > 99999999.99 THEN 'too_dear'
+                   WHEN p.price * c.quantity > 99999999.99 THEN 'too_dear'
                    -- Edited since the pools were listed: units of a pool that is not listed would be held, but not taken.
-                   WHEN st.pool_id IS NULL THEN 'retry'
-                   WHEN c.quantity > st.free THEN 'short'
+                   WHEN p.free IS NULL THEN 'retry'
+                   WHEN c.quantity > p.free THEN 'short'
                    WHEN h.id IS NOT NULL OR NOT c.is_first THEN 'retry'
                    ELSE 'new'
                END AS verdict
           FROM claim c
           LEFT JOIN users u ON u.id = c.user_id
           LEFT JOIN profiles pr ON pr.user_id = c.user_id
-          LEFT JOIN flash_promo p ON p.id = c.promo_id
-          LEFT JOIN stock st ON st.pool_id = p.pool_id
-          LEFT JOIN LATERAL promo_offer(p.store_product_id) o ON true
-          LEFT JOIN LATERAL (SELECT promo_price(o.base_price, p.promo_price, p.discount_percent) AS amount) price ON true
+          LEFT JOIN offer p ON p.id = c.promo_id
           LEFT JOIN LATERAL promo_hold(c.promo_id, c.user_id) h ON true
          CROSS JOIN LATERAL promo_bought(c.promo_id, c.user_id) b
     ), inserted AS (

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 10
 GATHER = "SELECT stock_gather($1)"
 BECOME_A_PART = "UPDATE stock_pool SET parent_id = $1, closes_at = $2 WHERE id = $3"
 RETURN_HOLD = "DELETE FROM reservation WHERE promo_id = $1 AND user_id = $2"
-NO_LOOK_AT_THE_POOL = (("WHEN st.pool_id IS NULL THEN 'retry'", ""),)
+NO_LOOK_AT_THE_POOL = (("WHEN p.free IS NULL THEN 'retry'", ""),)
 NO_RECOUNT = (("AND m.quantity > p.per_user_limit - b.units;", "AND false;"),)
 SLOTS_BEFORE_HOLDS = (
     (
