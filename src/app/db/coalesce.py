@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 AskT = TypeVar("AskT")
 AnswerT = TypeVar("AnswerT")
-# How often the event loop turns before a batch leaves: the answers of the one before go out, and calls that are on their
-# way come along. An idle loop turns in microseconds, so that a lone call does not wait.
+# How often the event loop turns before a batch leaves: the answers of the one before go out, and calls that are on
+# their way come along. An idle loop turns in microseconds, so that a lone call does not wait.
 TURNS = 4
 Send = Callable[[Sequence[AskT]], Awaitable[Sequence[AnswerT]]]
 
