@@ -91,8 +91,9 @@ USUAL = {
 class Script:
     """Answers each command by a table; `HANG` gives no answer, `DROP` closes. `heard` is what came."""
 
-    def __init__(self, answers: Mapping[str, str]) -> None:
+    def __init__(self, answers: Mapping[str, str], pause: float) -> None:
         self.answers = {**USUAL, **answers}
+        self.pause = pause
         self.heard: list[str] = []
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,14 +118,15 @@ class Script:
             raise ConnectionResetError
         if answer == HANG:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.pause)
         writer.write(f"{answer}\r\n".encode())
         await writer.drain()
 
 
 @asynccontextmanager
-async def scripted(answers: Mapping[str, str]) -> AsyncIterator[tuple[int, Script]]:
-    """A server on a free port that keeps to the script."""
-    script = Script(answers)
+async def scripted(answers: Mapping[str, str], *, pause: float = 0.0) -> AsyncIterator[tuple[int, Script]]:
+    """A server on a free port that keeps to the script; it takes `pause` seconds for each answer."""
+    script = Script(answers, pause)
     talks: set[asyncio.Task[None]] = set()
 
     def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
