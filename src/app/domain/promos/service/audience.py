@@ -15,7 +15,7 @@ from app.jobs.queue import defer, defer_many
 from app.settings import Settings
 
 # The first chunk is small, so that the first pushes leave at once; the others are as large as a transaction may be.
-FIRST_CHUNK = 500
+FIRST_CHUNK = 2_000
 CHUNK = 50_000
 # Day rows that one job turns into pushes. Other jobs go before those of a large audience, but for its first pushes.
 BATCH = 500
