@@ -81,7 +81,7 @@ def _fill(url: str, mark: str, data: Data) -> None:
 def reset(url: str, *, slots: bool) -> None:
     """No reservation, all units free: in 16 slots a pool as the application has them, or in one row as the peer has."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE reservation, reservation_finished")
+        connection.execute("TRUNCATE reservation, reservation_finished, throttle")
         connection.execute("DELETE FROM stock_slot WHERE pool_id <= %s", [PROMOS])
         connection.execute(
             "INSERT INTO stock_slot (pool_id, n, available) "

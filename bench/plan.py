@@ -30,6 +30,8 @@ class Scenario:
     p99_ms: float | None = None
     # Microseconds that a commit waits in addition: a slower disk.
     commit_delay: int = 0
+    # The subject that is ours: `throttled` counts the calls of every buyer.
+    subject: str = "ours"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Mode:
     seconds: float
     warm_seconds: float
     scenarios: tuple[Scenario, ...]
+    # Whether a missed goal is an error, and the figures are kept.
     fails: bool
     # Whether audiences belong to it; how many promotions start one after the other there.
     audiences: bool = True
@@ -50,11 +53,12 @@ class Mode:
 HOT = Scenario("hold, one hot promotion", 32, 1, to_peer=10, to_limit=0.4, p99_ms=100)
 CROWD = Scenario("hold, one hot promotion", 128, 1, to_peer=10, to_limit=0.4)
 MANY = Scenario("hold, 1,000 promotions", 32, PROMOS, to_peer=None, to_limit=None)
+COUNTED = Scenario("hold, one hot promotion, calls counted", 32, 1, to_peer=None, to_limit=None, subject="throttled")
 SLOW_DISK = Scenario("hold, one hot promotion, 1 ms commit", 32, 1, to_peer=None, to_limit=None, commit_delay=1000)
 
 QUICK = Mode("quick", 5, 1.5, 0.5, (HOT,), fails=False, audiences=False)
-USUAL = Mode("default", 7, 4, 1, (HOT, MANY), fails=True)
-FULL = Mode("full", 9, 6, 1, (HOT, CROWD, MANY, SLOW_DISK), fails=True, promos=100)
+USUAL = Mode("default", 7, 4, 1, (HOT, MANY, COUNTED), fails=True)
+FULL = Mode("full", 9, 6, 1, (HOT, CROWD, MANY, COUNTED, SLOW_DISK), fails=True, promos=100)
 
 
 def chosen_mode() -> Mode:
