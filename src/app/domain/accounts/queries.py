@@ -103,3 +103,7 @@ NEXT_CODE = text("""
     )
     SELECT nextval(pg_get_serial_sequence('verification_codes', 'id')) AS id, allowed FROM verdict
 """)
+
+# A few bytes in the log of the database and nowhere else: the commit after it takes as long as one that has counted a
+# try, and so a wrong code the same time whether or not there was one to be wrong about.
+LEAVE_A_TRACE = text("SELECT pg_logical_emit_message(true, 'try', '')")
