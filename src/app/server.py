@@ -29,6 +29,7 @@ from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
 from app.domain.email.controllers import EmailController, UnsubscribeController
+from app.domain.email.service.personal_data import MailData
 from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.sending import PushSender
 from app.domain.promos.controllers.cart import CartController
@@ -144,7 +145,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "throttle": Throttle(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
-        "personal_data": (),
+        "personal_data": (MailData(),),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }

@@ -14,7 +14,7 @@ from app.settings import Settings
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from tests.email.post import Post
-from tests.factories import bearer, make_staff
+from tests.factories import PASSWORD, bearer, make_staff, make_user
 
 CHECK, TEST = "/api/email/config-check/", "/api/email/test/"
 
@@ -102,6 +102,27 @@ async def test_a_test_mail_that_arrives_ends_a_halt(mail_settings: Settings, pos
     assert await post.value("SELECT count(*) FROM mail_halt") == 1
     await answer_of(mail_settings, "POST", TEST, headers=staff, json={"email": "ana@example.com"})
     assert await post.value("SELECT count(*) FROM mail_halt") == 0
+
+
+async def test_the_owner_sees_all_mails_and_takes_the_address_along(
+    client: httpx.AsyncClient, post: Post, settings: Settings
+) -> None:
+    user = await make_user(post.db, email="ana@example.com")
+    await post.send_code(await post.make_code("PASSWORD_RESET", user=user))
+    await post.remind(await post.make_order(status="abandoned", user_id=user.id))
+    (link,) = post.header("list-unsubscribe")
+    headers = bearer(settings, user)
+    first, second = (await client.get("/api/auth/me/export/", headers=headers)).json()["mails"]
+    assert set(first) == {
+        "kind", "reference", "recipient", "subject", "status", "attempts", "created_at", "sent_at",
+    }  # fmt: skip
+    assert (first["kind"], first["recipient"], first["status"]) == ("password_reset", "ana@example.com", "sent")
+    assert second["kind"] == "cart_reminder"
+    answer = await client.request("DELETE", "/api/auth/me/", headers=headers, json={"password": PASSWORD})
+    assert answer.status_code in {200, 204}
+    assert [(row.recipient, row.user_id) for row in await post.rows()] == [("", None)] * 2
+    assert (await client.post(link.strip("<>").removeprefix("http://testserver"))).status_code == 200
+    assert await post.value("SELECT count(*) FROM mail_suppression") == 0
 
 
 async def test_old_mails_are_forgotten_and_marketing_later(post: Post, work: Work) -> None:

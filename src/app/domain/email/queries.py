@@ -63,7 +63,8 @@ BOUNCED = text("""
 """)
 
 UNSUBSCRIBED = text("""
-    INSERT INTO mail_suppression (address, reason) SELECT lower(recipient), 'unsubscribed' FROM mail WHERE id = :id
+    INSERT INTO mail_suppression (address, reason) SELECT lower(recipient), 'unsubscribed' FROM mail
+     WHERE id = :id AND recipient <> ''
     ON CONFLICT (address, reason) DO NOTHING
 """)
 
@@ -93,6 +94,13 @@ FORGET = text("""
 FORGET_BOUNCES = text("""
     DELETE FROM mail_suppression WHERE reason = 'bounced' AND created_at < now() - make_interval(days => :days)
 """)
+
+OF_USER = text("""
+    SELECT kind, reference, recipient, subject, status, attempts, created_at, sent_at
+      FROM mail WHERE user_id = :user_id ORDER BY id
+""")
+
+ERASE = text("UPDATE mail SET recipient = '', user_id = NULL, last_error = '' WHERE user_id = :user_id")
 
 # What visitors wrote is told only where the address is proven to be the buyer's own.
 ORDER = text("""
