@@ -120,7 +120,7 @@ async def test_slow_tokens_are_late(auth: GoogleAuth, sandbox: Sandbox) -> None:
         answer(b""),
         answer(b"<html>"),
         answer(b'{"id": 1}'),
-        answer(gzip.compress(b"{}")[:-4], b"Content-Encoding: gzip"),
+        answer(gzip.compress(b"{}", mtime=0)[:-4], b"Content-Encoding: gzip"),
         b"SSH-2.0-OpenSSH_9.2\r\n",
     ],
 )
