@@ -55,15 +55,16 @@ BEGIN
 END
 $$;
 
--- Take back a hit that was granted at `p_at`: it was none. An entry that is left empty goes; whatever comes next begins
--- a new one.
+-- Take back a hit that was granted at `p_at`: it was none. One that is over is counted nowhere any more. An entry that is
+-- left empty goes; whatever comes next begins a new one.
 CREATE FUNCTION throttle_give_back(p_key text, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     found_row throttle;
     place integer;
 BEGIN
     SELECT * INTO found_row FROM throttle WHERE key = p_key FOR UPDATE;
-    SELECT min(i) INTO place FROM generate_subscripts(found_row.stamps, 1) i WHERE found_row.stamps[i] >= p_at;
+    SELECT min(i) INTO place FROM generate_subscripts(found_row.stamps, 1) i
+     WHERE found_row.stamps[i] >= p_at AND p_at > found_row.at - found_row.span;
     IF place IS NULL THEN
         RETURN;
     ELSIF found_row.counts[place] > 1 THEN

@@ -11,6 +11,7 @@ import pytest
 from app.server import Relampago, create_app
 from app.settings import Settings, load_settings
 from tests.conftest import UNTHROTTLED
+from tests.http.limited import Client, limited
 from tests.http.probes import PROBES
 
 hypothesis.settings.register_profile("project", deadline=None, database=None, print_blob=True, max_examples=200)
@@ -21,6 +22,13 @@ CREATE TABLE IF NOT EXISTS probe (
     at timestamptz, CONSTRAINT uq_probe_number UNIQUE (number) DEFERRABLE INITIALLY DEFERRED
 )
 """
+
+
+@pytest.fixture
+async def throttled(settings: Settings, _clean: None) -> AsyncIterator[Client]:
+    """`throttled(anon="5/minute")` is a client of an application with these rates."""
+    async with limited(settings) as client:
+        yield client
 
 
 def built(settings: Settings) -> Relampago:
