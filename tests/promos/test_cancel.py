@@ -8,6 +8,10 @@ import pytest
 from tests.promos.market import Market
 
 UNKNOWN = {"detail": "No Reservation matches the given query."}
+MALFORMED: list[Any] = [
+    *("", "x", "0", 0, 1.5, True, [], {}, "g" * 32, "a" * 31, "a" * 33, "{" + "a" * 32 + "}", "urn:uuid:" + "a" * 32),
+    *("\x00" * 36, "a" * 1_000_000, "\u0663" * 32, "' OR 1=1 --"),
+]
 
 
 async def test_its_units_are_free_in_the_same_moment(market: Market) -> None:
@@ -81,16 +85,12 @@ async def test_somebody_elses_token_is_unknown(market: Market, path: str, state:
 
 
 @pytest.mark.parametrize("path", ["/cart/checkout", "/cart/cancel"])
-@pytest.mark.parametrize(
-    "token",
-    ["", "x", "0", 0, 1.5, True, [], {}, "g" * 32, "a" * 31, "a" * 33, "{" + "a" * 32 + "}", "urn:uuid:" + "a" * 32,
-     "\x00" * 36, "a" * 1_000_000, "٣" * 32, "' OR 1=1 --"],
-)  # fmt: skip
-async def test_a_malformed_token(market: Market, path: str, token: Any) -> None:
+async def test_a_malformed_token(market: Market, path: str) -> None:
     headers = market.headers(await market.buyer())
-    answer = await market.client.put(path, json={"token": token}, headers=headers)
     bad = "Must be a valid UUID."
-    assert (answer.status_code, answer.json()) == (400, {"detail": bad, "token": [bad]})
+    for token in MALFORMED:
+        answer = await market.client.put(path, json={"token": token}, headers=headers)
+        assert (answer.status_code, answer.json()) == (400, {"detail": bad, "token": [bad]}), token
 
 
 @pytest.mark.parametrize("path", ["/cart/checkout", "/cart/cancel"])
