@@ -12,7 +12,11 @@ from app.settings import Settings
 
 async def announcement(session: AsyncSession, settings: Settings, address: str) -> str:
     """Addresses, accounts and one `curl` that holds a unit. Makes the promotions of another day first, if need be."""
-    parts = [f"API        {address}/api/products/", f"Docs       {address}/api/docs/  {address}/api/redoc/"]
+    parts = [
+        f"API        {address}/api/products/",
+        f"Docs       {address}/api/docs/  {address}/api/redoc/",
+        f"Sandbox    http://127.0.0.1:{settings.sandbox_port}/  (pushes and mails as they arrive)",
+    ]
     stage = await open_stage(session, settings)
     if all(person.username in stage.users for person in PEOPLE):
         await promos.load(stage)
