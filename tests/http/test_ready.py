@@ -15,7 +15,7 @@ from litestar.datastructures import Cookie
 from litestar.handlers import BaseRouteHandler
 
 from app.http.guards import authorize_without_copies
-from app.http.ready import Answer
+from app.http.ready import Answer, Ready
 
 
 class Thing(msgspec.Struct):
@@ -85,3 +85,10 @@ async def test_every_guarded_route_of_the_application_is_spared_the_copies(app: 
     guarded = [handler for handler in handlers if handler.resolve_guards()]
     assert guarded
     assert all("authorize_connection" in vars(handler) for handler in guarded)
+
+
+def test_what_litestar_hands_over_is_ready() -> None:
+    """With an encoder for foreign UUIDs, as a plugin brings one, and the empty values that stand for nothing."""
+    given = {"background": None, "cookies": [], "headers": {}, "media_type": "", "type_encoders": {UUID: str}}
+    made = Answer({"token": THING.token}, status_code=201).to_asgi_response(None, None, **given)  # type: ignore[arg-type]
+    assert (type(made), made.body, made.status_code) == (Ready, b'{"token":"%s"}' % str(THING.token).encode(), 201)

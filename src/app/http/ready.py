@@ -1,14 +1,17 @@
 """Answers whose bytes are ready: JSON without the assembly that headers, cookies and media types of all kinds need."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from litestar import Litestar, Request, Response
 from litestar.enums import MediaType
 from litestar.response.base import ASGIResponse
-from litestar.serialization import encode_json
+from litestar.serialization import encode_json, get_serializer
 from litestar.types import Receive, Scope, Send
 
 T = TypeVar("T")
+Encoders = frozenset[tuple[type, Callable[[Any], Any]]]
 BODILESS = frozenset({204, 304})
 
 
@@ -29,13 +32,19 @@ class Answer(Response[T]):
 
     def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:
         status = self.status_code or given.get("status_code") or 200
-        media = self.media_type or given.get("media_type") or MediaType.JSON
         if (
-            media != MediaType.JSON
+            (self.media_type or given.get("media_type") or MediaType.JSON) != MediaType.JSON
             or status in BODILESS
             or isinstance(self.content, str | bytes)
-            or (self.headers or self.cookies or self.background or self.response_type_encoders)
-            or any(value for name, value in given.items() if name not in {"status_code", "media_type"})
+            or (self.headers or self.cookies or self.background or given.get("headers") or given.get("cookies"))
+            or (given.get("background") or given.get("is_head_response") or given.get("encoded_headers"))
         ):
             return super().to_asgi_response(app, request, **given)
-        return Ready(encode_json(self.content), status)
+        encoders = {**(given.get("type_encoders") or {}), **self.response_type_encoders}
+        return Ready(encode_json(self.content, _serializer(frozenset(encoders.items()))), status)
+
+
+@lru_cache(maxsize=64)
+def _serializer(encoders: Encoders) -> Callable[[Any], Any]:
+    """What encodes the types that are not JSON's own; the same few sets come again and again."""
+    return get_serializer(dict(encoders))
