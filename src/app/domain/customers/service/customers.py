@@ -78,23 +78,24 @@ class CustomerService:
             raise NotFound
         before = dict(row)
         values = {name: given[name] for name in _WRITTEN if name in given}
-        after = before | values
+        if "email" in values:
+            values["email"] = normal_email(values["email"])
         await self._write(user_id, before, values)
+        after = before | values
         if "segments_override" in given:
             before["segments_override"] = await self._segment(user_id, given["segments_override"])
             after["segments_override"] = given["segments_override"]
-        await self._log("update", user_id, "Cliente modificado", differences(before, after))
+        if changes := differences(before, after):
+            await self._log("update", user_id, "Cliente modificado", changes)
         return await self.get(user_id)
 
-    async def _write(self, user_id: int, before: Mapping[str, Any], values: dict[str, Any]) -> None:
+    async def _write(self, user_id: int, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         if problems := username_problems(values.get("username", before["username"])):
             raise Invalid({"username": problems})
-        if "email" in values:
-            values["email"] = normal_email(values["email"])
         if not values:
             return
         try:
-            await self.session.execute(update(User).where(User.id == user_id).values(values))
+            await self.session.execute(update(User).where(User.id == user_id).values(dict(values)))
         except IntegrityError as error:
             raise field_error_of(error, TAKEN) or error from error
         if values.get("email", before["email"]) != before["email"]:
