@@ -31,6 +31,7 @@ from app.domain.devices.controllers import DeviceController
 from app.domain.email.controllers import EmailController, UnsubscribeController
 from app.domain.email.service.personal_data import MailData
 from app.domain.notifications.controllers import NotificationController
+from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
@@ -145,7 +146,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "throttle": Throttle(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
-        "personal_data": (MailData(),),
+        "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import tracemalloc
 
 import msgspec
 import pytest
@@ -253,3 +254,25 @@ async def test_old_logs_and_useless_devices_are_forgotten(office: Office) -> Non
     assert await office.run("notifications:forget_old") == 0
     assert {token for (token,) in await office.rows("SELECT token FROM device_token")} == {"used", "fresh"}
     assert await office.value("SELECT count(*) FROM push_log") == 1
+
+
+async def test_the_workers_memory_does_not_grow_with_the_audience(office: Office) -> None:
+    """Users stay in the database: ten times as many cost no more memory."""
+    peaks = []
+    for name, count in (("first", 100), ("few", 2_000), ("many", 20_000)):
+        await office.rows(
+            "WITH person AS (INSERT INTO users (username, email, password_hash, is_active)"
+            " SELECT :name || n, :name || n || '@example.com', '-', true FROM generate_series(1, :count) n"
+            " RETURNING id)"
+            " INSERT INTO profiles (user_id, location) SELECT id, CAST(:here AS geography) FROM person",
+            name=name,
+            count=count,
+            here=f"POINT({HERE[1]} {HERE[0]})",
+        )
+        promo = await office.promo()
+        tracemalloc.start()
+        told = await office.run("notify_promo", promo_id=promo)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert told >= count
+    assert peaks[2] < peaks[1] + 200_000

@@ -14,6 +14,8 @@ from app.jobs.work import Work
 SEND_SECONDS = 300
 # A run that is cut off leaves pushes of which nobody knows: a long range is passed on long before.
 EXPAND_SECONDS = 120.0
+# Less than the time to the next sweep, so that they do not fill the worker.
+SWEEP_SECONDS = 14.0
 
 log = structlog.get_logger("app.jobs")
 
@@ -53,7 +55,7 @@ async def sweep(work: Work) -> int:
             )
     if lost:
         log.warning("pushes_unknown", count=lost)
-    return (await work.pushes.deliver(work.sessions, Scope()))["sent"]
+    return (await work.pushes.deliver(work.sessions, Scope(), seconds=SWEEP_SECONDS))["sent"]
 
 
 @job("notifications:send", seconds=SEND_SECONDS)

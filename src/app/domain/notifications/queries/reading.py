@@ -9,6 +9,12 @@ HISTORY = text(f"SELECT {_SHOWN} FROM push_log WHERE user_id = :user ORDER BY id
 
 NEWEST = text(f"SELECT {_SHOWN} FROM push_log ORDER BY id DESC LIMIT :limit").columns(data=JSONB)  # noqa: S608 - a constant
 
+PUSHES_OF_USER = text(f"""
+    SELECT {_SHOWN}, promo_id AS promo, sent_date AS day FROM push_log WHERE user_id = :user ORDER BY id
+""").columns(data=JSONB)  # noqa: S608 - a constant
+
+ERASE = text("DELETE FROM push_log WHERE user_id = :user")
+
 TOKENS = text("SELECT count(*), count(*) FILTER (WHERE is_active) FROM device_token")
 
 # A client's word can only say that a push which was sent has arrived.

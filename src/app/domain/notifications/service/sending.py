@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.errors import (
@@ -26,9 +25,11 @@ from app.clients.errors import (
     Unavailable,
 )
 from app.clients.fcm import FcmClient, Push, SendResult
+from app.db.failures import app_error_of
 from app.domain.devices.service.devices import DeviceService
 from app.domain.notifications.queries import sending as queries
 from app.domain.notifications.rules import FIRST_PAUSE_SECONDS, State, retry_pause, ttl_seconds
+from app.errors import Unavailable as DatabaseAway
 from app.settings import Settings
 
 # What is claimed is sent at once: two pieces fill the client's hundred connections, nothing claimed waits for one.
@@ -224,8 +225,8 @@ async def _record_at_last(sessions: Sessions, results: Sequence[Result]) -> Coun
     while True:
         try:
             return await _record(sessions, results)
-        except (SQLAlchemyError, OSError, TimeoutError):
-            if time.monotonic() > until:
+        except Exception as error:
+            if time.monotonic() > until or not isinstance(app_error_of(error), DatabaseAway):
                 raise
         await asyncio.sleep(RECORD_PAUSE_SECONDS)
 

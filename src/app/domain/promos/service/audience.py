@@ -18,7 +18,7 @@ from app.settings import Settings
 FIRST_CHUNK = 2_000
 CHUNK = 50_000
 # Day rows that one job turns into pushes. Other jobs go before those of a large audience, but for its first pushes.
-BATCH = 500
+BATCH = 250
 LATER = -10
 PUSH_JOB = "send_push_batch"
 NOTIFY_JOB = "notify_promo"
