@@ -68,6 +68,13 @@ async def test_one_row_for_each_object(db: AsyncSession) -> None:
     assert len(await rows(db)) == 40
 
 
+async def test_the_command_line_is_nobody(db: AsyncSession) -> None:
+    """Its operator has an id that no user has."""
+    operator = Principal(0, "command line", "", True, True)
+    await ActivityService(db).write(operator, "create", "flashpromo", Deed(object_id=1, description="x"))
+    assert [row.user_id for row in await rows(db)] == [None]
+
+
 async def test_an_unknown_kind_of_object_is_a_defect(db: AsyncSession) -> None:
     with pytest.raises(ValueError, match="gadget"):
         await ActivityService(db).record(

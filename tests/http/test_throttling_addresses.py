@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from app.http.addresses import client_address, client_network
+from launcher import programs
 from tests.http.limited import Client, beside, statuses
+from tests.sources import ROOT
 
 PEER = "203.0.113.7"
 SPOOFED = ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP", "Via"]
@@ -105,3 +107,9 @@ async def test_addresses_of_one_network_of_ipv6_share(throttled: Client) -> None
 async def test_who_has_no_address_shares_one_count(throttled: Client) -> None:
     client = throttled(None, anon="2/hour")
     assert await statuses(client, "anon", 3) == [200, 200, 429]
+
+
+def test_the_server_leaves_addresses_to_us() -> None:
+    """Uvicorn believes the forwarded headers of a peer on this machine, unless it is told not to."""
+    assert "--no-proxy-headers" in programs.api().command
+    assert "--no-proxy-headers" in (ROOT / "Containerfile").read_text(encoding="utf-8")
