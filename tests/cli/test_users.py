@@ -1,38 +1,18 @@
-import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.users import users
 from app.domain.accounts.models import Profile, User
 from app.settings import Settings
+from tests.cli.conftest import Run
 from tests.factories import make_user
 
-Run = Callable[..., Any]
 CREATE = ("create-admin", "--username", "jefa", "--email", "Jefa@Example.com")
 PASSWORD = "clave-de-la-jefa"
-
-
-@pytest.fixture
-def environ(settings: Settings) -> dict[str, str]:
-    return {"DATABASE_URL": settings.database_url, "SECRET_KEY": settings.secret_key, "APP_ENV": "development"}
-
-
-@pytest.fixture
-def run(environ: dict[str, str], db: AsyncSession) -> Run:
-    """Runs a command as a terminal would, in a thread: it has an event loop of its own."""
-
-    async def command(*arguments: str, stdin: str = "", **changed: str) -> Result:
-        runner = CliRunner()
-        return await asyncio.to_thread(runner.invoke, users, arguments, input=stdin, env=environ | changed)
-
-    return command
 
 
 async def accounts(db: AsyncSession) -> list[tuple[Any, ...]]:
@@ -44,8 +24,8 @@ async def accounts(db: AsyncSession) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-async def test_an_admin_is_made_and_can_log_in(client: httpx.AsyncClient, db: AsyncSession, run: Run) -> None:
-    result = await run(*CREATE, "--password", PASSWORD)
+async def test_an_admin_is_made_and_can_log_in(client: httpx.AsyncClient, db: AsyncSession, run_users: Run) -> None:
+    result = await run_users(*CREATE, "--password", PASSWORD)
     assert result.exit_code == 0
     made = (await db.execute(select(User.id))).scalar_one()
     assert result.stdout == f"Administrator jefa <Jefa@example.com> was created with id {made}.\n"
@@ -54,8 +34,8 @@ async def test_an_admin_is_made_and_can_log_in(client: httpx.AsyncClient, db: As
     assert (answer.status_code, answer.json()["is_admin"]) == (200, True)
 
 
-async def test_json_is_all_that_is_printed(db: AsyncSession, run: Run) -> None:
-    result = await run(*CREATE, "--json", stdin=f"{PASSWORD}\n")
+async def test_json_is_all_that_is_printed(db: AsyncSession, run_users: Run) -> None:
+    result = await run_users(*CREATE, "--json", stdin=f"{PASSWORD}\n")
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
         "id": (await db.execute(select(User.id))).scalar_one(),
@@ -66,8 +46,8 @@ async def test_json_is_all_that_is_printed(db: AsyncSession, run: Run) -> None:
     }
 
 
-async def test_name_and_email_are_asked_for(db: AsyncSession, run: Run) -> None:
-    result = await run("create-admin", stdin=f"jefa\njefa@example.com\n{PASSWORD}\n")
+async def test_name_and_email_are_asked_for(db: AsyncSession, run_users: Run) -> None:
+    result = await run_users("create-admin", stdin=f"jefa\njefa@example.com\n{PASSWORD}\n")
     assert result.exit_code == 0
     assert [row[0] for row in await accounts(db)] == ["jefa"]
 
@@ -79,10 +59,10 @@ async def test_name_and_email_are_asked_for(db: AsyncSession, run: Run) -> None:
         ({"email": "JEFA@example.com"}, "email: user with this email already exists."),
     ],
 )
-async def test_a_duplicate_is_refused(db: AsyncSession, run: Run, taken: dict[str, str], message: str) -> None:
+async def test_a_duplicate_is_refused(db: AsyncSession, run_users: Run, taken: dict[str, str], message: str) -> None:
     await make_user(db, **taken)
     before = await accounts(db)
-    result = await run(*CREATE, "--password", PASSWORD)
+    result = await run_users(*CREATE, "--password", PASSWORD)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {message}\n")
     assert await accounts(db) == before
 
@@ -95,34 +75,34 @@ async def test_a_duplicate_is_refused(db: AsyncSession, run: Run, taken: dict[st
         (("--username", "ana", "--email", "nowhere"), "email: Enter a valid email address."),
     ],
 )
-async def test_bad_values_are_named(db: AsyncSession, run: Run, arguments: tuple[str, ...], message: str) -> None:
-    result = await run("create-admin", *arguments, "--password", PASSWORD)
+async def test_bad_values_are_named(db: AsyncSession, run_users: Run, arguments: tuple[str, ...], message: str) -> None:
+    result = await run_users("create-admin", *arguments, "--password", PASSWORD)
     assert result.exit_code == 1
     assert message in result.stderr
     assert await accounts(db) == []
 
 
-async def test_a_weak_password_is_refused(db: AsyncSession, run: Run) -> None:
-    result = await run(*CREATE, stdin="corta\n")
+async def test_a_weak_password_is_refused(db: AsyncSession, run_users: Run) -> None:
+    result = await run_users(*CREATE, stdin="corta\n")
     assert result.exit_code == 1
     assert "password: This password is too short. It must contain at least 8 characters." in result.stderr
     assert await accounts(db) == []
 
 
-async def test_no_password_is_a_wrong_call(db: AsyncSession, run: Run) -> None:
-    result = await run(*CREATE)
+async def test_no_password_is_a_wrong_call(db: AsyncSession, run_users: Run) -> None:
+    result = await run_users(*CREATE)
     assert result.exit_code == 2
     assert "No password: give --password, or write it to standard input." in result.stderr
     assert await accounts(db) == []
 
 
-async def test_a_database_that_does_not_answer_is_said_in_a_sentence(run: Run) -> None:
-    result = await run(*CREATE, "--password", PASSWORD, DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+async def test_a_database_that_does_not_answer_is_said_in_a_sentence(run_users: Run) -> None:
+    result = await run_users(*CREATE, "--password", PASSWORD, DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: The database does not answer: is it running, and is DATABASE_URL right?\n"
 
 
-async def test_a_database_without_tables_is_said_in_a_sentence(run: Run, settings: Settings) -> None:
+async def test_a_database_without_tables_is_said_in_a_sentence(run_users: Run, settings: Settings) -> None:
     empty = settings.database_url.rpartition("/")[0] + "/postgres"
-    result = await run(*CREATE, "--password", PASSWORD, DATABASE_URL=empty)
+    result = await run_users(*CREATE, "--password", PASSWORD, DATABASE_URL=empty)
     assert (result.exit_code, result.stderr) == (1, "Error: The database lacks a table: run `make migrate` first.\n")

@@ -48,8 +48,10 @@ async def test_a_push_for_each_device_and_what_it_says(office: Office) -> None:
         "SELECT d.name, s.name, sp.id FROM store_product sp JOIN store s ON s.id = sp.store_id"
         " JOIN product d ON d.id = sp.product_id"
     )
-    until = ends_at.astimezone(office.settings.zone).strftime("%H:%M")
-    assert (push.title, push.body) == (f"⚡ {product}", f"{store}: $ 700,00 hasta las {until}")
+    local = ends_at.astimezone(office.settings.zone)
+    same_day = local.date() == now().astimezone(office.settings.zone).date()
+    until = local.strftime("las %H:%M" if same_day else "el %d/%m a las %H:%M")
+    assert (push.title, push.body) == (f"⚡ {product}", f"{store}: $ 700,00 hasta {until}")
     assert push.data == {
         "type": "flash_promo",
         "promo_id": str(promo),

@@ -45,10 +45,12 @@ def test_a_push_lives_as_long_as_it_is_worth_something() -> None:
 
 
 def test_the_words_of_a_promotion_fit_however_long_its_names_are() -> None:
-    words = rules.promo_words("P" * 300, "T" * 600, Decimal(1500), NOW)
+    words = rules.promo_words("P" * 300, "T" * 600, Decimal(1500), NOW, NOW)
     assert (len(words.title), len(words.body)) == (200, 500)
-    short = rules.promo_words("Humus", "Palermo", Decimal(1500), NOW)
+    short = rules.promo_words("Humus", "Palermo", Decimal(1500), NOW, NOW.replace(hour=0))
     assert short == rules.Words("general", "⚡ Humus", "Palermo: $ 1.500,00 hasta las 12:00")
+    longer = rules.promo_words("Humus", "Palermo", Decimal(1500), NOW, NOW - dt.timedelta(days=1))
+    assert longer.body == "Palermo: $ 1.500,00 hasta el 22/11 a las 12:00"
 
 
 def test_what_an_order_has_become() -> None:

@@ -14,6 +14,8 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,
+        # Longer than any pause between two rounds: a connection that closes as it is used again is no answer.
+        timeout_keep_alive=600,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 

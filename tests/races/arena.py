@@ -159,13 +159,13 @@ class Arena:
     async def reserve_all(self, who: Sequence[Buyer], promo: int, quantity: int = 1) -> list[Answer]:
         return await asyncio.gather(*(self.reserve(each, promo, quantity) for each in who))
 
-    async def promote(self, shop: Shop, *, seconds: float = 3600, **fields: Any) -> Answer:
-        """Staff make a promotion that begins at once."""
+    async def promote(self, shop: Shop, **fields: Any) -> Answer:
+        """Staff make a promotion that has begun."""
         now = datetime.now(UTC)
         body = {
             "store_product": shop.store_product_id,
             "starts_at": (now - timedelta(hours=1)).isoformat(),
-            "ends_at": (now + timedelta(seconds=seconds)).isoformat(),
+            "ends_at": (now + timedelta(hours=1)).isoformat(),
             "promo_price": DISCOUNTED,
         }
         return await self.ask("POST", "/admin/promos/", self.staff, body | fields)
@@ -216,6 +216,19 @@ class Arena:
             UUID(token),
             seconds,
         )
+
+    async def move_window(self, promo: int, **ends: float) -> float:
+        """A promotion begins (`starts_at`) or ends (`ends_at`) in so many seconds; returns the instant."""
+        ((column, seconds),) = ends.items()
+        async with self.pool.acquire() as connection, connection.transaction():
+            moved = f"""
+                UPDATE flash_promo SET {column} = clock_timestamp() + make_interval(secs => $2) WHERE id = $1
+                RETURNING pool_id, ends_at, extract(epoch FROM {column})::float AS instant
+            """
+            row = await connection.fetchrow(moved, promo, seconds)
+            closes = "UPDATE stock_pool SET closes_at = $2 WHERE id = $1 AND parent_id IS NOT NULL"
+            await connection.execute(closes, row["pool_id"], row["ends_at"])
+        return float(row["instant"])
 
     async def sweep(self) -> int:
         """What the worker does now and then."""

@@ -19,7 +19,6 @@ PATIENCE_SECONDS = 30
 # clients, since one looks through all its connections at each request.
 CLIENTS = 6
 CONNECTIONS = httpx.Limits(max_connections=40, max_keepalive_connections=40)
-SCOPES = ("ANON", "USER", "LOGIN", "ORDER_CREATE")
 TIMEOUT = httpx.Timeout(30)
 
 
@@ -33,8 +32,6 @@ def environment(database_url: str, secret: str, folder: Path) -> dict[str, str]:
         "SECRET_KEY": secret,
         "LOG_LEVEL": "warning",
         "HOLD_SECONDS": "60",
-        # Buyers here come more often than people do.
-        **{f"THROTTLE_{scope}": "off" for scope in SCOPES},
         "MEDIA_ROOT": str(folder / "media"),
         **UNTHROTTLED,
     }

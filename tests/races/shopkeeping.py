@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from tests.races.arena import Answer, Arena, Buyer, Shop
 from tests.races.buying import GRANTED, SHORT, granted
@@ -12,7 +10,7 @@ from tests.races.ending import DONE, at
 from tests.races.proof import expect, hold_that, prove_refusals
 
 NOT_ACTIVE = (409, "promo_not_active")
-WINDOW_SECONDS = 0.15
+NOTICE_SECONDS = 0.05
 
 
 async def whole(arena: Arena, shop: Shop, *pools: int) -> int:
@@ -109,9 +107,10 @@ async def _they_end(arena: Arena, holds: list[Answer]) -> None:
 async def promo_ends(arena: Arena) -> None:
     """At the instant at which a promotion ends its units are the store's: another one sells them to the last."""
     shop = await arena.open_shop(12)
-    aside = await arena.promote(shop, max_units=12, seconds=WINDOW_SECONDS)
+    aside = await arena.promote(shop, max_units=12)
     expect([aside], GRANTED)
-    pool, ends = await set_aside_pool(arena, aside.body["id"]), aside.sent_at + WINDOW_SECONDS
+    pool = await set_aside_pool(arena, aside.body["id"])
+    ends = await arena.move_window(aside.body["id"], ends_at=NOTICE_SECONDS)
     *answers, _, _, _ = await asyncio.gather(
         *(at(ends + _jitter(), arena.reserve(arena.buyers[n], aside.body["id"])) for n in range(20)),
         *(at(ends + _jitter(), arena.reserve(arena.buyers[n], shop.promo)) for n in range(20, 40)),
@@ -158,11 +157,11 @@ async def units_are_set_aside(arena: Arena) -> None:
 async def promo_is_edited_at_its_start(arena: Arena) -> None:
     """Staff give a promotion other units in the instant in which it begins; whatever was held comes back once."""
     shop = await arena.open_shop(20)
-    starts = time.time() + WINDOW_SECONDS
-    aside = await arena.promote(shop, max_units=10, starts_at=datetime.fromtimestamp(starts, UTC).isoformat())
+    aside = await arena.promote(shop, max_units=10)
     expect([aside], GRANTED)
     promo = aside.body["id"]
     pools = {await set_aside_pool(arena, promo)}
+    starts = await arena.move_window(promo, starts_at=NOTICE_SECONDS)
     edit = arena.ask("PATCH", f"/admin/promos/{promo}/", arena.staff, {"max_units": 5})
     *answers, edited = await asyncio.gather(
         *(at(starts + random.uniform(-0.01, 0.03), arena.reserve(arena.buyers[n], promo)) for n in range(16)),

@@ -61,10 +61,11 @@ def money(amount: Decimal) -> str:
     return f"$ {whole.replace(',', '.')},{cents}"
 
 
-def promo_words(product: str, store: str, price: Decimal, until: dt.datetime) -> Words:
-    """`until` is on the shop's clock."""
+def promo_words(product: str, store: str, price: Decimal, until: dt.datetime, now: dt.datetime) -> Words:
+    """Both instants are on the shop's clock."""
     title = f"⚡ {product}"[:TITLE_LENGTH]
-    return Words("general", title, f"{store}: {money(price)} hasta las {until:%H:%M}"[:BODY_LENGTH])
+    end = f"las {until:%H:%M}" if until.date() == now.date() else f"el {until:%d/%m} a las {until:%H:%M}"
+    return Words("general", title, f"{store}: {money(price)} hasta {end}"[:BODY_LENGTH])
 
 
 def new_order_words(order_id: int, recipient: str, total: Decimal) -> Words:

@@ -49,7 +49,8 @@ class PromoPushService:
             return 0
         hours = await PreferenceService(self.session).customer_hours()
         until = min(promo.ends_at, hours.next_close(promo.now, self.settings.zone))
-        words = promo_words(promo.product, promo.store, promo.price, promo.ends_at.astimezone(self.settings.zone))
+        ends_at, now = (instant.astimezone(self.settings.zone) for instant in (promo.ends_at, promo.now))
+        words = promo_words(promo.product, promo.store, promo.price, ends_at, now)
         values = {
             **_push_values(promo_id, words, _data(promo_id, promo)),
             "first": first,
