@@ -72,7 +72,7 @@ def configure_logs(level: str) -> None:
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     access_log.stream = sys.stdout
     handler = logging.StreamHandler(sys.stdout)

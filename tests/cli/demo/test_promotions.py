@@ -81,4 +81,5 @@ async def test_show_without_the_data_says_where_the_api_is(db: AsyncSession) -> 
     assert result.output.splitlines() == [
         "API        http://shop.example/api/products/",
         "Docs       http://shop.example/api/docs/  http://shop.example/api/redoc/",
+        "Sandbox    http://127.0.0.1:8001/  (pushes and mails as they arrive)",
     ]
