@@ -39,8 +39,7 @@ def main() -> int:
     rows = []
     for scenario in mode.scenarios:
         rows += report.rows_of(scenario, measure(url, secret, peer, scenario, mode))
-    if mode.fails:
-        report.write(rows, mode, dataset.versions(url) | {"peer": peer, **peer_versions()})
+    report.write(rows, mode, dataset.versions(url) | {"peer": peer, **peer_versions()})
     print(f"\n{report.table(rows)}\n\nmicroseconds of processor time an answer\n{report.costs(rows)}\n")
     print(f"{mode.name}: {time.monotonic() - started:.0f} s; a ratio is that of one round, the median of the rounds")
     missed = [row for row in rows if row["met"] is False]

@@ -31,7 +31,9 @@ async def stored(db: AsyncSession, user: User) -> dict[str, Any]:
 
 async def actions(db: AsyncSession) -> list[tuple[int | None, str, str]]:
     await db.commit()
-    rows = await db.execute(select(ActivityLog.user_id, ActivityLog.action, ActivityLog.object_id))
+    rows = await db.execute(
+        select(ActivityLog.user_id, ActivityLog.action, ActivityLog.object_id).order_by(ActivityLog.id)
+    )
     return [tuple(row) for row in rows]
 
 
