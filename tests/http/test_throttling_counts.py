@@ -105,7 +105,8 @@ async def test_above_a_hundred_it_is_never_more_and_at_most_a_sixtieth_late(
 ) -> None:
     chance, rate = random.Random(f"{calls} {seed}"), Rate(calls, MINUTE)
     passed: list[dt.datetime] = []
-    for _ in range(60):
+    # Rounds enough for a second filling, whatever the walk; the real clock's part in it is not the test's to choose.
+    while len(passed) <= 2 * calls:
         counter.shift += chance.choice([0, 0.01, 0.5, 1, 3, 30]) * chance.random() * SECOND
         for verdict in await take(counter, rate, chance.randint(1, calls // 8)):
             if verdict.granted:
@@ -114,7 +115,6 @@ async def test_above_a_hundred_it_is_never_more_and_at_most_a_sixtieth_late(
             else:
                 assert since(passed, verdict.at - MINUTE * SECOND * 60 / 59) >= calls
         assert len(await entries(database_url)) <= 60
-    assert len(passed) > calls
 
 
 async def test_at_most_sixty_entries_and_not_fewer_than_needed(counter: HitCounter, database_url: str) -> None:

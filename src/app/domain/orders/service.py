@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.orders import queries, schemas
 from app.domain.orders.models import Order, OrderEvent, OrderItem
 from app.domain.orders.states import PaymentMethod, Status, first_status
-from app.domain.storefront.service import MEDIA_PATH
+from app.domain.storefront.service.products import MEDIA_PATH
 from app.settings import Settings
 
 RECIPIENT_LENGTH = 100

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.domain.catalog.models import Category, Product, ProductOption
 from app.domain.catalog.queries import subtree
-from app.domain.storefront.schemas import ProductFilters
+from app.domain.storefront.schemas.products import ProductFilters
 
 ReadStatement = Select[*tuple[Any, ...]]
 

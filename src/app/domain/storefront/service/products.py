@@ -7,8 +7,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.catalog.schemas import Category, Variant, VariantOption
-from app.domain.storefront import queries
-from app.domain.storefront.schemas import Number, ProductDetail, ProductFilters, ProductList
+from app.domain.storefront.queries import products as queries
+from app.domain.storefront.schemas.products import Number, ProductDetail, ProductFilters, ProductList
 from app.errors import NotFound
 from app.http.principal import Principal
 from app.settings import Settings

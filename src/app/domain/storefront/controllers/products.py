@@ -16,8 +16,14 @@ from app.domain.catalog.schemas import Category, ProductInput
 from app.domain.catalog.service.categories import CategoryService
 from app.domain.catalog.service.pictures import FOLDER, PictureStore
 from app.domain.catalog.service.products import ProductService, SeenStock
-from app.domain.storefront.schemas import CategoryLeaf, CategoryTree, ProductDetail, ProductFilters, ProductList
-from app.domain.storefront.service import StorefrontService
+from app.domain.storefront.schemas.products import (
+    CategoryLeaf,
+    CategoryTree,
+    ProductDetail,
+    ProductFilters,
+    ProductList,
+)
+from app.domain.storefront.service.products import StorefrontService
 from app.domain.stores.service.store_products import StoreProductService
 from app.errors import NotFound
 from app.http.decoding import ApiRequest

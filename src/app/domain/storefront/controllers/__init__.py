@@ -1,0 +1,1 @@
+"""The routes below `/api/products/` and of the pictures, a file each."""

@@ -1,0 +1,1 @@
+"""Statements of the storefront, a file for each subject."""

@@ -1,0 +1,1 @@
+"""What the storefront sends and takes, a file for each subject."""

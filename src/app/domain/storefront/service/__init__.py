@@ -1,0 +1,1 @@
+"""What the storefront reads and computes, a file for each subject."""
