@@ -38,7 +38,8 @@ from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
 from app.domain.site.controllers import HealthController, ProbeController
-from app.domain.storefront.controllers.products import MediaController, ProductController
+from app.domain.storefront.controllers.pictures import MediaController
+from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
 from app.http import answers
 from app.http.decoding import ApiRequest, InputPlugin

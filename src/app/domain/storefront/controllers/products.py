@@ -1,20 +1,16 @@
-"""Routes below `/api/products/`, and the pictures."""
+"""Routes below `/api/products/`."""
 
-import asyncio
-import re
-from pathlib import Path
 from typing import Literal
 
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.response import File
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.catalog.rules.trees import Branch
 from app.domain.catalog.schemas import Category, ProductInput
 from app.domain.catalog.service.categories import CategoryService
-from app.domain.catalog.service.pictures import FOLDER, PictureStore
+from app.domain.catalog.service.pictures import PictureStore
 from app.domain.catalog.service.products import ProductService, SeenStock
 from app.domain.storefront.schemas.products import (
     CategoryLeaf,
@@ -25,15 +21,14 @@ from app.domain.storefront.schemas.products import (
 )
 from app.domain.storefront.service.products import StorefrontService
 from app.domain.stores.service.store_products import StoreProductService
-from app.errors import NotFound
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
-from app.http.guards import anyone, door, provide_user, staff
+from app.http.guards import anyone, provide_user, staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 from app.http.query import Connection, choice_of, flag_of, text_of
-from app.http.throttling import EXEMPT, THROTTLE
+from app.http.throttling import THROTTLE
 
 PAGE_SIZE = 24
 PAGE_SIZE_OF_A_CATEGORY = 12
@@ -135,35 +130,6 @@ class ProductController(Controller):
         """Gone from every list and read, with its store products; live holds run out."""
         await products.delete(id, user)
         await StoreProductService(session).delete_of_product(id, user)
-
-
-class MediaController(Controller):
-    """Pictures of products. A name is never given twice, so an answer may be kept for ever."""
-
-    path = f"/media/{FOLDER}"
-    include_in_schema = False
-    opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
-
-    @get("/{name:str}", guards=[door])
-    async def picture(self, state: State, name: str) -> File:
-        path = Path(state.settings.media_root) / FOLDER / name
-        if not _PICTURE_NAME.fullmatch(name) or not await asyncio.to_thread(path.is_file):
-            raise NotFound
-        return File(
-            path,
-            filename=name,
-            media_type=_MEDIA_TYPES[path.suffix],
-            content_disposition_type="inline",
-            headers={
-                "Cache-Control": "public, max-age=31536000, immutable",
-                "Content-Security-Policy": "default-src 'none'; sandbox",
-                "Cross-Origin-Resource-Policy": "cross-origin",
-            },
-        )
-
-
-_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
-_PICTURE_NAME = re.compile(r"[0-9a-f]{32}\.(?:jpg|png|webp)", re.ASCII)
 
 
 def filters_of(request: Connection, *, staff_filters: bool) -> ProductFilters:
