@@ -37,6 +37,7 @@ from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
+from app.domain.rates.controllers import DollarRateController
 from app.domain.site.controllers import HealthController, ProbeController
 from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
@@ -79,6 +80,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     OwnDataController,
     CategoryController,
     ProductController,
+    DollarRateController,
     StoreController,
     StoreProductController,
     MediaController,

@@ -9,6 +9,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.models import Base, CreatedAt, Identified, Instant, PriceColumn
 
 
+class StockLocation(Identified, Base):
+    """A place where units are kept; what stands for it (a distribution centre) belongs to a later domain."""
+
+    __tablename__ = "stock_location"
+    __table_args__ = (CheckConstraint("name <> ''", name="name_given"),)
+
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[CreatedAt]
+
+
 class StockPool(Identified, Base):
     """What is counted together. A pool that was set aside knows the pool it came from and when it closes."""
 
@@ -16,6 +26,7 @@ class StockPool(Identified, Base):
     __table_args__ = (
         CheckConstraint("(parent_id IS NULL) = (closes_at IS NULL)", name="parent_closes"),
         Index("ix_stock_pool_open_children", "parent_id", postgresql_where=text("settled_at IS NULL")),
+        Index("ix_stock_pool_location_id", "location_id", postgresql_where=text("location_id IS NOT NULL")),
     )
 
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("stock_pool.id"))
@@ -23,6 +34,8 @@ class StockPool(Identified, Base):
     # Set when a closed pool has no unit left to move back: readers stop looking at it.
     settled_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
+    # Where the units are; None is the shop itself.
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("stock_location.id"))
 
 
 class StockSlot(Base):
