@@ -24,7 +24,7 @@ from app.domain.accounts.controllers.registration import RegistrationController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.activity.controllers import ActivityController
-from app.domain.catalog.controllers import CategoryController
+from app.domain.catalog.controllers import CategoryController, ReviewController
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
@@ -79,6 +79,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CustomerController,
     OwnDataController,
     CategoryController,
+    ReviewController,
     ProductController,
     DollarRateController,
     StoreController,

@@ -90,6 +90,7 @@ async def test_an_export_has_everything_and_no_secret(
         "activity": 1,
         "devices": 1,
         "notification_preferences": 1,
+        "reviews": 0,
         "holds": 2,
         "orders": 1,
     }
@@ -260,6 +261,7 @@ TOLD = {
     "refresh_tokens": "sessions",
     "reservation": "holds",
     "reservation_finished": "holds",
+    "review": "reviews",
     "store": "whose a store is, is the shop's affair",
     "verification_codes": "codes",
 }

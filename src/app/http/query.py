@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from litestar.connection import ASGIConnection
 
-from app.errors import Invalid
+from app.errors import Invalid, Refused
 from app.http.fields import INT8_MAX, NUL
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -50,6 +50,17 @@ def id_of(request: Connection, name: str) -> int | None:
     if not re.fullmatch(r"[0-9]+", text, re.ASCII):
         raise Invalid.field(name, "Enter a number.")
     return min(int(text), INT8_MAX)
+
+
+def required_id_of(request: Connection, name: str) -> int:
+    """A row's id without which there is no answer. Raises Refused when it is missing or no number."""
+    try:
+        value = id_of(request, name)
+    except Invalid as error:
+        raise Refused(f"{name} must be a number.") from error
+    if value is None:
+        raise Refused(f"{name} is required.")
+    return value
 
 
 def date_of(request: Connection, name: str) -> dt.date | None:

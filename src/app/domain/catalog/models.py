@@ -1,8 +1,19 @@
-"""What the shop has: categories, products, and the options of their variants."""
+"""What the shop has: categories, products, the options of their variants, and what buyers say about them."""
 
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Numeric, SmallInteger, String, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant, PercentColumn, PriceColumn, UpdatedAt
@@ -85,3 +96,26 @@ class ProductOption(Identified, Base):
     name: Mapped[str] = mapped_column(String(100))
     price_adjustment: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default=text("0"))
     pool_id: Mapped[int] = mapped_column(ForeignKey("stock_pool.id"), unique=True)
+
+
+class Review(Identified, Base):
+    """What a user says about a product; shown to everybody once staff have approved it."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        UniqueConstraint("product_id", "user_id"),
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating_of_five"),
+        CheckConstraint("status IN ('pending', 'approved', 'rejected')", name="status"),
+        Index("ix_review_newest", text("created_at DESC"), text("id DESC")),
+        Index("ix_review_user_id", "user_id"),
+        Index(
+            "ix_review_pending", text("created_at DESC"), text("id DESC"), postgresql_where=text("status = 'pending'")
+        ),
+    )
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    rating: Mapped[int] = mapped_column(SmallInteger)
+    comment: Mapped[str] = mapped_column(Text, server_default="")
+    status: Mapped[str] = mapped_column(String(10), server_default="pending")
+    created_at: Mapped[CreatedAt]

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import aliased
 
-from app.domain.catalog.models import Category, Product
+from app.domain.accounts.models import User
+from app.domain.catalog.models import Category, Product, Review
 
 # Alphabetical for people: neither case nor accents count.
 BY_NAME = (func.lower(func.unaccent(Category.name)), Category.name, Category.id)
@@ -37,4 +38,25 @@ def counted_categories() -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(available, available.c.category_id == Category.id)
         .order_by(*BY_NAME)
+    )
+
+
+def reviews(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Reviews of products that were not deleted, newest first."""
+    return (
+        select(
+            Review.id,
+            Review.product_id,
+            Product.name.label("product_name"),
+            Review.user_id,
+            User.username,
+            Review.rating,
+            Review.comment,
+            Review.status,
+            Review.created_at,
+        )
+        .join(Product, Product.id == Review.product_id)
+        .join(User, User.id == Review.user_id)
+        .where(Product.deleted_at.is_(None), *conditions)
+        .order_by(Review.created_at.desc(), Review.id.desc())
     )

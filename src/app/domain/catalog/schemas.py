@@ -1,5 +1,6 @@
 """The catalogue on the wire."""
 
+import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -55,6 +56,40 @@ class CategorySlugTree(msgspec.Struct):
     slug: str
     product_count: int
     children: list[CategorySlugLeaf]
+
+
+class Review(msgspec.Struct):
+    """What somebody says about a product."""
+
+    id: int
+    product: int
+    product_name: str
+    user: int
+    username: str
+    rating: int
+    comment: str
+    is_approved: bool
+    created_at: dt.datetime
+
+
+class ReviewChange(Input, kw_only=True):
+    """What a review's author, or staff, may change of it."""
+
+    rating: Annotated[int, Meta(ge=1, le=5)]
+    comment: Text = ""
+
+
+class ReviewInput(ReviewChange, kw_only=True):
+    """What a user says about a product."""
+
+    product: Id
+
+
+class HasReviewed(msgspec.Struct):
+    """Whether the caller has reviewed a product, and what the review says."""
+
+    exists: bool
+    review: Review | None
 
 
 class VariantOption(msgspec.Struct):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Numeric, Select, and_, cast, func, literal
 
 from app.domain.accounts.models import Profile, RefreshToken, User, VerificationCode
 from app.domain.activity.models import ActivityLog
+from app.domain.catalog.models import Review
 from app.domain.devices.models import DeviceToken, NotificationPreference
 from app.domain.inventory.models import FinishedReservation, Reservation
 from app.domain.orders.models import Order
@@ -91,6 +92,7 @@ def stored_about(user_id: int) -> dict[str, ReadStatement]:
         "activity": _rows(ActivityLog, user_id, hidden={"changes"}),
         "devices": _rows(DeviceToken, user_id),
         "notification_preferences": _rows(NotificationPreference, user_id),
+        "reviews": _rows(Review, user_id),
         "holds": _holds(user_id),
     }
 

@@ -16,6 +16,7 @@ from app.domain.accounts.service.token_pairs import TokenPairService
 from app.domain.activity.models import ActivityLog
 from app.domain.activity.rules import plain
 from app.domain.activity.service import ActivityService, Deed
+from app.domain.catalog.models import Review
 from app.domain.customers import queries
 from app.domain.customers.rules import AdminStays
 from app.domain.devices.models import DeviceToken, NotificationPreference
@@ -94,6 +95,7 @@ class OwnDataService:
             delete(RefreshToken).where(RefreshToken.user_id == user_id),
             delete(DeviceToken).where(DeviceToken.user_id == user_id),
             delete(NotificationPreference).where(NotificationPreference.user_id == user_id),
+            delete(Review).where(Review.user_id == user_id),
             # That something was done stays in the log; from where, and which address became which, goes.
             update(ActivityLog).where(ActivityLog.user_id == user_id).values(ip_address=None),
             update(ActivityLog).where(*queries.about(user_id)).values(changes={}),
