@@ -43,6 +43,7 @@ from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
 from app.http import answers
+from app.http.cors import KnownOrigins
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
@@ -130,7 +131,9 @@ def create_app(settings: Settings | None = None) -> Relampago:
         debug=False,
     )
     authorize_without_copies(app)
-    app.edge = Edge(super(Relampago, app).__call__, production=settings.production)
+    inner = super(Relampago, app).__call__
+    listed = app.cors_config is not None and not app.cors_config.is_allow_all_origins
+    app.edge = Edge(KnownOrigins(inner, app.cors_config) if listed else inner, production=settings.production)
     return app
 
 

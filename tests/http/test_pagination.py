@@ -1,9 +1,13 @@
 """Pages: the envelope, its links, and what asks for a page that cannot be."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from litestar.testing import RequestFactory
+
+from app.http.addresses import own_address
 
 URL = "/api/probe/numbers/"
 HERE = f"http://testserver{URL}"
@@ -95,3 +99,27 @@ async def test_sizes_are_capped(http: httpx.AsyncClient) -> None:
 async def test_of_a_repeated_parameter_the_last_counts(http: httpx.AsyncClient) -> None:
     assert numbers(await page(http, "?page=1&page=3")) == list(range(21, 26))
     assert (await http.get(f"{URL}?page=1&page=9")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("public_url", "proxies", "proto", "expected"),
+    [
+        ("http://127.0.0.1:8000", 0, None, "http://asked.example"),
+        ("http://127.0.0.1:8000", 0, "https", "http://asked.example"),
+        ("https://asked.example", 0, None, "https://asked.example"),
+        ("https://shop.example", 0, "https", "http://asked.example"),
+        ("https://shop.example", 1, None, "https://shop.example"),
+        ("http://127.0.0.1:8000", 1, "https", "https://asked.example"),
+        ("http://127.0.0.1:8000", 1, "http, https", "https://asked.example"),
+        ("http://127.0.0.1:8000", 2, "https, http", "https://asked.example"),
+        ("http://127.0.0.1:8000", 1, "javascript", "http://asked.example"),
+        ("http://127.0.0.1:8000", 1, None, "http://asked.example"),
+    ],
+)
+def test_links_begin_as_the_client_reached_us(public_url: str, proxies: int, proto: str | None, expected: str) -> None:
+    headers = {"Host": "asked.example", "X-Forwarded-Host": "evil.example"}
+    request = RequestFactory(server="asked.example", port=80).get(
+        "/", headers=headers if proto is None else headers | {"X-Forwarded-Proto": proto}
+    )
+    request.app.state.settings = SimpleNamespace(public_url=public_url, trusted_proxies=proxies)
+    assert own_address(request) == expected

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.domain.promos.service.promotions import PromoService
 from tests.factories import make_user
 from tests.factories_catalog import make_store
 from tests.promos.market import HOUR, MINUTE, Market, now, wire
@@ -125,3 +127,25 @@ async def test_an_owner_moves_a_promotion_among_the_own_stores_only(market: Mark
         )
         assert answer.status_code == status
     assert await market.pool_of(promo) == mine[1].pool_id
+
+
+async def test_not_while_it_starts(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began between the look at it and the change: by the database's clock it is not changed any more."""
+    promo = await market.promo(await market.item(), starts_at=now() + HOUR / 7200, ends_at=now() + HOUR)
+    unhurried = PromoService._offer
+
+    async def until_it_began(service: PromoService, *arguments: Any) -> Any:
+        await service.session.execute(
+            text("SELECT pg_sleep_until(starts_at) FROM flash_promo WHERE id = :id"), {"id": promo}
+        )
+        return await unhurried(service, *arguments)
+
+    monkeypatch.setattr(PromoService, "_offer", until_it_began)
+    before, jobs = await market.stored(), await market.value("SELECT count(*) FROM procrastinate_jobs")
+    for changes in ({"promo_price": "1.00"}, {"max_units": 3, "starts_at": wire(now() + HOUR / 2)}):
+        refused = {"detail": "A promotion that is active cannot be changed.", "code": "promo_active"}
+        assert await patch(market, promo, **changes) == (400, refused)
+    monkeypatch.undo()
+    after = await market.stored()
+    assert {**after, "profiles": None} == {**before, "profiles": None}
+    assert await market.value("SELECT count(*) FROM procrastinate_jobs") == jobs

@@ -1,8 +1,8 @@
 """How a command works with the database: one session, one transaction, refusals as messages on the terminal."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,4 +55,16 @@ async def _in_transaction(work: Callable[[AsyncSession, Settings], Awaitable[T]]
 def _message(error: AppError) -> str:
     if not isinstance(error, Invalid) or error.fields is None:
         return error.message
-    return "; ".join(f"{name}: {' '.join(map(str, messages))}" for name, messages in error.fields.items())
+    return "; ".join(f"{path}: {message}" if path else message for path, message in _lines("", error.fields))
+
+
+def _lines(path: str, messages: Any) -> Iterator[tuple[str, str]]:
+    """Every message of a map of errors with the path of its field, as in `lines.1.quantity`."""
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _lines(f"{path}.{name}" if path else str(name), inner)
+    elif isinstance(messages, list) and any(isinstance(each, Mapping | list) for each in messages):
+        for number, inner in enumerate(messages):
+            yield from _lines(f"{path}.{number}", inner)
+    else:
+        yield path, " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)

@@ -7,6 +7,7 @@ fields stay UNSET too, so `given()` tells what the client sent.
 import types
 import typing
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
@@ -169,14 +170,15 @@ def _parsed(parse: Callable[[Any], Any]) -> Converter:
 
 
 def _json_type(value: Any) -> str:
-    names = {type(None): "NoneType", bool: "bool", dict: "dict", list: "list", str: "str", int: "int", float: "float"}
-    return names.get(type(value), "str")
+    names = {type(None): "NoneType", bool: "bool", dict: "dict", list: "list", str: "str", int: "int"}
+    return names.get(type(value), "float" if isinstance(value, float | Decimal) else "str")
 
 
 def build(model: type[InputT], raw: Any, method: str = "POST") -> InputT:
     """Read a decoded body. Raises Invalid with a list of messages for each field that is wrong."""
     if not isinstance(raw, Mapping):
-        raise Invalid.whole(f"Invalid data. Expected a dictionary, but got {_json_type(raw)}.")
+        message = f"Invalid data. Expected a dictionary, but got {_json_type(raw)}."
+        raise model.refused({"non_field_errors": [message]})
     values: dict[str, Any] = {}
     errors: dict[str, Any] = {}
     raw = model.accept(raw)

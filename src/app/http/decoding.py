@@ -14,6 +14,7 @@ from litestar.typing import FieldDefinition
 
 from app.errors import Invalid, UnsupportedMediaType
 from app.http.body import Input, build
+from app.http.fields import EXACT_JSON
 from app.http.forms import read_form
 
 JSON_MEDIA = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
@@ -23,9 +24,12 @@ NOTHING = b" "
 
 
 def decode_json(body: bytes) -> Any:
-    """JSON text as plain Python values. Raises Invalid as DRF words it, also for nesting that exhausts the decoder."""
+    """JSON text as plain Python values, numbers exact.
+
+    Raises Invalid as DRF words it, also for nesting that exhausts the decoder.
+    """
     try:
-        return msgspec.json.decode(body)
+        return EXACT_JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Invalid(f"JSON parse error - {reason}") from error

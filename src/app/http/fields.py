@@ -12,11 +12,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
 JSON_DEPTH = 32
+# A number with a point or an exponent is kept as it is written: a float would round it before it could be refused.
+EXACT_JSON = msgspec.json.Decoder(float_hook=Decimal)
 
 Id = Annotated[int, Meta(ge=1, le=INT8_MAX)]
 Count = Annotated[int, Meta(ge=0, le=INT4_MAX)]
@@ -117,8 +120,8 @@ def convert_decimal(value: Any, meta: Meta | None) -> Decimal:
     extra = (meta.extra if meta else None) or {}
     digits, places = int(extra.get("digits", 10)), int(extra.get("places", 2))
     written = number.as_tuple()
-    after_point = -int(written.exponent)
-    before_point = max(len(written.digits) - after_point, 0)
+    after_point = max(-int(written.exponent), 0)
+    before_point = max(len(written.digits) + int(written.exponent), 0)
     if before_point + after_point > digits:
         raise FieldError(f"Ensure that there are no more than {digits} digits in total.")
     if after_point > places:
@@ -132,8 +135,10 @@ def convert_decimal(value: Any, meta: Meta | None) -> Decimal:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise FieldError(BAD_NUMBER)
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float | Decimal) and not Decimal(value).is_finite():
         raise FieldError(BAD_NUMBER)
+    if isinstance(value, Decimal):
+        return value
     text = format(Decimal(str(value)), "f") if isinstance(value, float) else str(value).strip()
     if not _NUMBER.fullmatch(text) or not any(char.isdigit() for char in text):
         raise FieldError(BAD_NUMBER)
@@ -204,20 +209,22 @@ def convert_uuid(value: Any, _meta: Meta | None) -> UUID:
 
 
 def convert_json(value: Any, _meta: Meta | None, depth: int = 0) -> Any:
-    """Any JSON value that jsonb can hold: bounded depth, no NUL, no lone surrogate, finite numbers."""
+    """Any JSON value that jsonb can hold: bounded depth, no NUL, no lone surrogate, numbers that a float can be."""
     if depth > JSON_DEPTH:
         raise FieldError("This value is nested too deeply.")
     if isinstance(value, str):
         refuse_unstorable(value)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise FieldError(BAD_NUMBER)
+    elif isinstance(value, float | Decimal):
+        number = float(value) if Decimal(value).is_finite() else math.nan
+        if not math.isfinite(number) or (number == 0) != (value == 0):
+            raise FieldError(BAD_NUMBER)
+        return number
     elif isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             refuse_unstorable(str(key))
-            convert_json(item, None, depth + 1)
+        return {key: convert_json(item, None, depth + 1) for key, item in value.items()}
     elif isinstance(value, list):
-        for item in value:
-            convert_json(item, None, depth + 1)
+        return [convert_json(item, None, depth + 1) for item in value]
     return value
 
 

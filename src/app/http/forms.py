@@ -13,7 +13,7 @@ from msgspec import UNSET
 from multipart import MultipartError, MultipartParser, parse_options_header
 
 from app.errors import Invalid, TooLarge
-from app.http.fields import FieldError
+from app.http.fields import EXACT_JSON, FieldError
 
 MAX_PARTS = 200
 MAX_TEXT_BYTES = 1 << 20
@@ -69,7 +69,7 @@ _SCALARS = frozenset({int, bool, Decimal, dt.datetime, dt.date, dt.time, UUID, L
 def _structure(value: str) -> Any:
     """JSON in a form's field; what is not JSON stays the text that it is, for its converter to refuse."""
     try:
-        return msgspec.json.decode(value)
+        return EXACT_JSON.decode(value)
     except (msgspec.DecodeError, RecursionError):
         return value
 

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -64,7 +65,7 @@ class GeoPoint(msgspec.Struct, frozen=True):
     @classmethod
     def checked(cls, lat: Any, lon: Any) -> "GeoPoint":
         for number in (lat, lon):
-            if isinstance(number, bool) or not isinstance(number, int | float):
+            if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
                 raise FieldError(BAD_POINT)
             if not -180 <= number <= 180 or not math.isfinite(number):
                 raise FieldError(BAD_RANGE)

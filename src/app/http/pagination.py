@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NotFound
+from app.http.addresses import own_address
 
 T = TypeVar("T")
 MAX_PAGE_SIZE = 100
@@ -115,7 +116,6 @@ def _link(request: ASGIConnection[Any, Any, Any, Any], number: int) -> str:
     if number > 1:
         pairs.append(("page", str(number)))
     query = urlencode(sorted(pairs, key=lambda pair: pair[0]))
-    url = request.url
     # Litestar takes the final slash off its own path; a link keeps the path that the client wrote.
-    path = request.scope.get("raw_path", b"").decode("latin-1") or url.path
-    return f"{url.scheme}://{url.netloc}{path}" + (f"?{query}" if query else "")
+    path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
+    return f"{own_address(request)}{path}" + (f"?{query}" if query else "")

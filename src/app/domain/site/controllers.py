@@ -7,11 +7,10 @@ import msgspec
 from litestar import Controller, Response, get
 from litestar.datastructures import State
 
+from app import VERSION
 from app.domain.site.service import HealthService
 from app.http.guards import door
 from app.http.throttling import EXEMPT, THROTTLE
-
-VERSION = "1.0.0"
 
 
 class Health(msgspec.Struct):

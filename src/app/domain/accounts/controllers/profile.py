@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.smtp import require_mail
 from app.domain.accounts.controllers.credentials import CREDENTIALS, Credentials, Recovery, provide_recovery
 from app.domain.accounts.controllers.refusals import in_one_line
 from app.domain.accounts.schemas.profile import AdminVerdict, CodeRequest, Me, PasswordChangeInput, ProfileInput
@@ -74,6 +75,7 @@ class ProfileController(Controller):
     async def verify_change(
         self, data: CodeRequest, session: Session, user: User, state: State, credentials: Credentials
     ) -> Message:
+        require_mail(state.settings)
         await ProofService(session, state.settings, credentials).ask(user.id, data)
         return Message(CODE_SENT)
 

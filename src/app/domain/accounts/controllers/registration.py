@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.smtp import require_mail
 from app.domain.accounts.controllers.credentials import Recovery, provide_recovery
 from app.domain.accounts.controllers.refusals import in_a_list, in_one_line
 from app.domain.accounts.schemas.registration import (
@@ -65,8 +66,9 @@ class RegistrationController(Controller):
         exception_handlers={Invalid: in_a_list},
     )
     async def register(
-        self, request: AnyRequest, data: RegisterInput, registration: Registration
+        self, request: AnyRequest, data: RegisterInput, registration: Registration, state: State
     ) -> Response[RegisteredAnswer]:
+        require_mail(state.settings)
         done = await registration.register(data, client_address(request))
         if done.resent:
             known = RegisteredAnswer(message=RESENT, user_id=done.user_id, email=done.email, resend=True)
@@ -91,12 +93,14 @@ class RegistrationController(Controller):
         return VerifiedAnswer(token=access, access=access, refresh=refresh, cart_linked=linked, cart_id=cart_id)
 
     @post("/resend-verification/", guards=[door], operation_id="auth_resend_verification", status_code=200)
-    async def resend(self, data: AddressInput, registration: Registration) -> Message:
+    async def resend(self, data: AddressInput, registration: Registration, state: State) -> Message:
+        require_mail(state.settings)
         await registration.resend(data.email)
         return Message(SENT_AGAIN)
 
     @post("/request-password-reset/", guards=[door], operation_id="auth_request_password_reset", status_code=200)
-    async def request_reset(self, data: AddressInput, recovery: Recovery) -> Message:
+    async def request_reset(self, data: AddressInput, recovery: Recovery, state: State) -> Message:
+        require_mail(state.settings)
         await recovery.request_reset(data.email)
         return Message(RESET_SENT)
 

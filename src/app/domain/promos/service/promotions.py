@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.rules import differences
@@ -79,7 +79,7 @@ class PromoService:
             await self._release(row)
             values["pool_id"] = await self._pool(offer.pool_id, merged["max_units"], merged["ends_at"])
         if values:
-            await self.session.execute(update(FlashPromo).where(FlashPromo.id == promo_id).values(**values))
+            await self._store(promo_id, values)
         changed = await self._row(promo_id)
         if changed.starts_at != row.starts_at:
             await self._announce(changed)
@@ -130,6 +130,12 @@ class PromoService:
         """Newest first, live and finished."""
         values = {"promo": promo_id, "limit": limit, "offset": offset}
         return [Reservation(*row) for row in await self.session.execute(queries.RESERVATION_PAGE, values)]
+
+    async def _store(self, promo_id: int, values: dict[str, Any]) -> None:
+        """Change a promotion that has not begun by the clock of this very statement. Raises StateError."""
+        unbegun = update(FlashPromo).where(FlashPromo.id == promo_id, FlashPromo.starts_at > func.clock_timestamp())
+        if (await self.session.execute(unbegun.values(**values).returning(FlashPromo.id))).first() is None:
+            raise StateError("A promotion that is active cannot be changed.", code="promo_active")
 
     async def _offer(self, user: Principal, store_product: int) -> Any:
         """The store product to promote. Raises Invalid when there is none, Forbidden when it is somebody else's."""

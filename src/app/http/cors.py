@@ -1,0 +1,37 @@
+"""Origins that are not on the list: their requests are served as if they had named none.
+
+The framework refuses their preflight with a text of its own, and tells them on other answers which methods and headers
+it would take. Here they read nothing about origins at all, which is what makes a browser refuse.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.config.cors import CORSConfig
+from litestar.types import Receive, Scope, Send
+
+Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class KnownOrigins:
+    """Wraps the application; takes the header `Origin` off requests from elsewhere, and keeps caches from mixing."""
+
+    def __init__(self, inner: Inner, config: CORSConfig) -> None:
+        self.inner = inner
+        self.config = config
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if any(name == b"origin" and not self._is_known(value) for name, value in scope["headers"]):
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
+
+        async def send_varying(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", [])
+                if not any(name.lower() == b"vary" for name, _ in headers):
+                    message = {**message, "headers": [*headers, (b"vary", b"Origin")]}
+            await send(message)
+
+        await self.inner(scope, receive, send_varying)
+
+    def _is_known(self, origin: bytes) -> bool:
+        return self.config.is_origin_allowed(origin.decode("latin-1"))
