@@ -132,8 +132,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
     )
     authorize_without_copies(app)
     inner = super(Relampago, app).__call__
-    listed = app.cors_config is not None and not app.cors_config.is_allow_all_origins
-    app.edge = Edge(KnownOrigins(inner, app.cors_config) if listed else inner, production=settings.production)
+    app.edge = Edge(KnownOrigins.around(inner, app.cors_config), production=settings.production)
     return app
 
 

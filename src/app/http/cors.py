@@ -20,6 +20,11 @@ class KnownOrigins:
         self.inner = inner
         self.config = config
 
+    @classmethod
+    def around(cls, inner: Inner, config: CORSConfig | None) -> Inner:
+        """The application itself where no origin is named or every one may."""
+        return inner if config is None or config.is_allow_all_origins else cls(inner, config)
+
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if any(name == b"origin" and not self._is_known(value) for name, value in scope["headers"]):
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
