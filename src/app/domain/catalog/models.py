@@ -1,19 +1,25 @@
 """What the shop has: categories, products, the options of their variants, and what buyers say about them."""
 
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     CheckConstraint,
+    Column,
     ForeignKey,
     Index,
     Integer,
     Numeric,
     SmallInteger,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant, PercentColumn, PriceColumn, UpdatedAt
@@ -51,6 +57,34 @@ class Product(Identified, Base):
         Index(
             "ix_product_newest", text("created_at DESC"), text("id DESC"), postgresql_where=text("deleted_at IS NULL")
         ),
+        Index(
+            "ix_product_category_newest",
+            "category_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_product_brand_newest",
+            text("lower(brand)"),
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index(
+            "ix_product_on_sale",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("deleted_at IS NULL AND (discount > 0 OR has_special_promotion)"),
+        ),
+        # What searches read: without a list of rows to come, which every search would have to go through.
+        Index(
+            "ix_product_search_words",
+            "search_words",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
     )
 
     name: Mapped[str] = mapped_column(String(200))
@@ -76,6 +110,9 @@ class Product(Identified, Base):
     sheets_last_sync: Mapped[Instant | None]
     sheets_row_number: Mapped[int | None] = mapped_column(Integer)
     deleted_at: Mapped[Instant | None]
+    # Kept by a trigger: the name folded, and the words of name, brand and category.
+    search_name: Mapped[str] = mapped_column(Text, server_default="", deferred=True)
+    search_words: Mapped[Any] = mapped_column(TSVECTOR, server_default=text("''"), deferred=True)
 
 
 class ProductOption(Identified, Base):
@@ -119,3 +156,32 @@ class Review(Identified, Base):
     comment: Mapped[str] = mapped_column(Text, server_default="")
     status: Mapped[str] = mapped_column(String(10), server_default="pending")
     created_at: Mapped[CreatedAt]
+
+
+# The vocabulary of all products, for what is typed wrong and for the middles of words. Words may repeat: who adds one
+# asks whether it is there and waits for nobody who is adding it too.
+search_word = Table(
+    "search_word",
+    Base.metadata,
+    Column("word", Text(collation="C"), nullable=False),
+    Index("ix_search_word_word", "word"),
+    Index("ix_search_word_trigrams", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+)
+# How many products are not deleted, by category and availability: the sum of the rows. Kept by triggers.
+product_tally = Table(
+    "product_tally",
+    Base.metadata,
+    Column("category_id", BigInteger),
+    Column("is_available", Boolean, nullable=False),
+    Column("products", BigInteger, nullable=False),
+)
+
+
+class CatalogueVersion(Base):
+    """One row: the last transaction that changed what the catalogue shows. Kept by triggers."""
+
+    __tablename__ = "catalogue_version"
+    __table_args__ = (CheckConstraint("single", name="one_row"), {"postgresql_with": {"fillfactor": 10}})
+
+    single: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    changed_by: Mapped[str] = mapped_column(Text)
