@@ -10,6 +10,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "inventory",
     "catalog",
     "stores",
+    "carts",
     "orders",
     "payments",
     "promos",
