@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.models import User
 from app.domain.orders.models import Order
-from app.domain.orders.service import HeldLine, OrderService
+from app.domain.orders.service.buyers import mark_buyer
+from app.domain.orders.service.placing import HeldLine, OrderService
 from tests.factories import make_user
 from tests.factories_catalog import make_store_product
 
@@ -27,7 +28,7 @@ async def add_order(db: AsyncSession, user: User, **fields: Any) -> int:
 
 
 async def marked(db: AsyncSession, user: User) -> tuple[Any, Any]:
-    await OrderService(db).mark_buyer(user.id)
+    await mark_buyer(db, user.id)
     await db.commit()
     asked = text("SELECT first_paid_at, third_last_paid_at FROM profiles WHERE user_id = :id")
     first, third = (await db.execute(asked, {"id": user.id})).one()
@@ -91,8 +92,8 @@ async def test_a_refund_takes_it_back(db: AsyncSession) -> None:
 async def test_who_has_no_profile_is_passed_over(db: AsyncSession) -> None:
     user = await make_user(db)
     await db.execute(text("DELETE FROM profiles"))
-    await OrderService(db).mark_buyer(user.id)
-    await OrderService(db).mark_buyer(987654321)
+    await mark_buyer(db, user.id)
+    await mark_buyer(db, 987654321)
     await db.commit()
 
 

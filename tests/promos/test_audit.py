@@ -112,11 +112,11 @@ FAULTS = {
         ("sold holds", "reservation {sold}", "and its order {order} differ in buyer, units, price or pool"),
     ),
     "a line of another pool": (
-        "UPDATE order_item SET pool_id = {pool} WHERE order_id = {order}",
+        "UPDATE order_item SET pool_ids = ARRAY[{pool}] WHERE order_id = {order}",
         ("sold holds", "reservation {sold}", "and its order {order} differ in buyer, units, price or pool"),
     ),
     "a second line": (
-        "INSERT INTO order_item (order_id, quantity, price, pool_id) VALUES ({order}, 2, 1000.00, {own_pool})",
+        "INSERT INTO order_item (order_id, quantity, price, pool_ids) VALUES ({order}, 2, 1000.00, ARRAY[{own_pool}])",
         ("sold holds", "reservation {sold}", "and its order {order} differ in buyer, units, price or pool"),
     ),
     "no line at all": (

@@ -13,7 +13,7 @@ from app.cli.demo.stage import Stage
 from app.domain.catalog.models import Product
 from app.domain.inventory.models import StockEntry
 from app.domain.orders.models import Order, OrderEvent, OrderItem
-from app.domain.orders.service import OrderService
+from app.domain.orders.service.buyers import mark_buyer
 
 # Days ago on which the regulars bought; everybody else buys by chance.
 VISITS = {"beto": (6, 19, 33, 47, 74), "carla": (3, 11, 24, 38, 52, 66, 81)}
@@ -56,7 +56,7 @@ async def load(stage: Stage) -> None:
         written = [line for order_id, sale in zip(ids, sales, strict=True) for line in lines(order_id, sale)]
         await stage.session.execute(insert(table), written)
     for user_id in regulars:
-        await OrderService(stage.session).mark_buyer(user_id)
+        await mark_buyer(stage.session, user_id)
 
 
 async def _sales(stage: Stage) -> list[Sale]:
@@ -113,6 +113,8 @@ def _order(sale: Sale, chance: random.Random) -> dict[str, object]:
         "delivery_type": "delivery",
         "payment_method": chance.choice(("cash", "online", "online")),
         "status": sale.status,
+        "holds_stock": sale.status != "cancelled",
+        "unpaid_since": sale.at,
         "subtotal": sale.total,
         "total": sale.total,
         "paid_at": None if sale.status == "cancelled" else sale.at,
@@ -126,7 +128,7 @@ def _items(order_id: int, sale: Sale) -> list[dict[str, object]]:
         {
             "order_id": order_id,
             "product_id": product.id,
-            "pool_id": product.pool_id,
+            "pool_ids": [product.pool_id],
             "quantity": units,
             "price": product.price,
         }

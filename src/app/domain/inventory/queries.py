@@ -1,6 +1,6 @@
-"""The inventory's statements; the functions they call are in alembic/sql/inventory_1.sql."""
+"""The inventory's statements; the functions they call are in alembic/sql/inventory_*.sql."""
 
-from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy import BigInteger, String, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 _POOLS = bindparam("pools", type_=ARRAY(BigInteger))
@@ -10,6 +10,17 @@ FREE = text("SELECT id, stock_free(id) FROM unnest(:pools) AS p(id)").bindparams
 GATHER = text("SELECT stock_gather(:pools)").bindparams(_POOLS)
 
 PUT = text("SELECT stock_put(:pool, :units)")
+
+TRADE = text("SELECT * FROM stock_trade(:pools, :units, :causes)").bindparams(
+    _POOLS, bindparam("units", type_=ARRAY(BigInteger)), bindparam("causes", type_=ARRAY(String))
+)
+
+_ORDERS = bindparam("orders", type_=ARRAY(BigInteger))
+FREE_LIMITS = text("""
+    UPDATE reservation_finished SET returned_at = clock_timestamp()
+     WHERE order_id = ANY (:orders) AND returned_at IS NULL
+""").bindparams(_ORDERS)
+COUNT_AGAIN = text("UPDATE reservation_finished SET returned_at = NULL WHERE order_id = :order")
 
 SWEEP = text("SELECT stock_sweep(:limit)")
 

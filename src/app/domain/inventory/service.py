@@ -1,6 +1,6 @@
 """Pools of stock: open, read, write, set aside, sell, give back. In the caller's transaction; commits nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -38,6 +38,30 @@ class NotEnough(Exception):
     def __init__(self, free: int) -> None:
         self.free = free
         super().__init__(f"{free} units are free")
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """Units that leave a pool for an order or, below zero, come back from one."""
+
+    pool_id: int
+    units: int
+    cause: str
+
+
+class PoolLeft(msgspec.Struct, frozen=True):
+    """What a trade left of a pool: `units` in it now, after `wanted` were taken or, below zero, given back."""
+
+    pool_id: int
+    units: int
+    wanted: int
+
+
+class TooFew(Exception):
+    """Some pools of a trade have fewer units than were wanted of them; nothing was traded."""
+
+    def __init__(self, short: Sequence[PoolLeft]) -> None:
+        self.short = short
+        super().__init__(", ".join(f"pool {pool.pool_id}: {pool.units} of {pool.wanted}" for pool in short))
 
 
 class StockService:
@@ -86,6 +110,41 @@ class StockService:
     async def record_sale(self, pool_id: int, units: int, *, cause: str) -> None:
         """Held units have left the shop for an order."""
         await self._enter(pool_id, -units, "sale", cause)
+
+    async def take(self, units: Mapping[int, int], *, cause: str) -> list[PoolLeft]:
+        """Take units of some pools for an order, all or nothing; what is left of each. Raises TooFew.
+
+        Lines of one pool have been summed by the caller. A promotion's pool that has closed is taken from where its
+        units went.
+        """
+        return await self.trade([Trade(pool_id, wanted, cause) for pool_id, wanted in units.items()])
+
+    async def trade(self, trades: Sequence[Trade]) -> list[PoolLeft]:
+        """Take and give back units of any pools in one statement, all or nothing; what is left of each. Raises TooFew.
+
+        It locks pool by pool in the order of their ids, and holds before slots when it has to look for more: to be the
+        last thing that a transaction locks, and only once in it.
+        """
+        if not trades:
+            return []
+        values = {
+            "pools": [trade.pool_id for trade in trades],
+            "units": [trade.units for trade in trades],
+            "causes": [trade.cause[:200] for trade in trades],
+        }
+        rows = (await self.session.execute(queries.TRADE, values)).all()
+        left = [PoolLeft(row.o_pool, row.o_units, row.o_wanted) for row in rows]
+        if any(row.o_short for row in rows):
+            raise TooFew(left)
+        return left
+
+    async def free_limits(self, order_ids: Sequence[int]) -> None:
+        """Units that these orders bought of promotions no longer count against the buyers' limits."""
+        await self.session.execute(queries.FREE_LIMITS, {"orders": list(order_ids)})
+
+    async def count_again(self, order_id: int) -> None:
+        """They count again: the order stands after all."""
+        await self.session.execute(queries.COUNT_AGAIN, {"order": order_id})
 
     async def give_back(self, pool_id: int, units: int, *, cause: str) -> int:
         """Units of a cancelled order come home: to their pool while it is open, else to the one it came from.

@@ -1,8 +1,22 @@
 """The promise: orders, their lines, and every move they made."""
 
+import datetime as dt
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Numeric, String, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    String,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,6 +40,12 @@ class Order(Identified, Base):
         Index("ix_orders_user_id_created_at", "user_id", text("created_at DESC"), text("id DESC")),
         Index("ix_orders_store_id", "store_id", text("created_at DESC"), postgresql_where=text("store_id IS NOT NULL")),
         Index("ix_orders_status_created_at", "status", text("created_at DESC")),
+        Index(
+            "ix_orders_unpaid",
+            "payment_method",
+            "unpaid_since",
+            postgresql_where=text("status IN ('pending', 'payment_pending') AND NOT is_temporary"),
+        ),
         Index("ix_orders_anonymous_id", "anonymous_id", postgresql_where=text("anonymous_id IS NOT NULL")),
     )
 
@@ -60,12 +80,19 @@ class Order(Identified, Base):
     anonymous_id: Mapped[str | None] = mapped_column(String(36))
     last_activity: Mapped[Instant | None]
     paid_at: Mapped[Instant | None]
+    # Whether the units of its lines are taken: they go back when this becomes false, and so exactly once.
+    holds_stock: Mapped[bool] = mapped_column(server_default=text("false"))
+    # From when the time to pay is counted: its creation, the start of a payment, its return from elsewhere.
+    unpaid_since: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
 class OrderItem(Identified, Base):
-    """A line: what, how many, at which price. `pool_id` is the stock that it took, to which it goes back."""
+    """A line: what, how many, at which price. Its units came out of each of `pool_ids`, and go back there.
+
+    One is the usual; a product with several variants has one for each chosen option.
+    """
 
     __tablename__ = "order_item"
     __table_args__ = (
@@ -77,7 +104,7 @@ class OrderItem(Identified, Base):
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
     product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id", ondelete="SET NULL"))
-    pool_id: Mapped[int | None] = mapped_column(ForeignKey("stock_pool.id"))
+    pool_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     quantity: Mapped[int] = mapped_column(Integer, server_default="1")
     price: Mapped[PriceColumn]
     variants: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -95,3 +122,19 @@ class OrderEvent(Identified, Base):
     status: Mapped[str] = mapped_column(String(20))
     by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     cause: Mapped[str] = mapped_column(String(100), server_default="")
+
+
+class IdempotencyKey(Base):
+    """The answer that a key was given: asked again with it, a client reads the same bytes."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (Index("ix_idempotency_key_created_at", "created_at"),)
+
+    # Of who asked, how, where and under which key.
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    # Of what was asked.
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[CreatedAt]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, select, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, any_, bindparam, select, text
 
 from app.domain.catalog.models import Product
 from app.domain.orders.models import Order, OrderEvent, OrderItem
@@ -64,3 +64,51 @@ def moves_of(order_ids: Sequence[int]) -> ReadStatement:
         .where(_is_one_of(OrderEvent.order_id, order_ids))
         .order_by(OrderEvent.id)
     )
+
+
+_IDS = bindparam("ids", type_=ARRAY(BigInteger))
+_MOVED = "id, user_id, coupon_id, holds_stock, is_temporary"
+
+# The old status stands on the right of an assignment.
+MOVE = text(f"""
+    UPDATE orders
+       SET status = :to,
+           archived_from = CASE WHEN :to = 'archived' THEN status END,
+           paid_at = CASE WHEN :to IN ('paid', 'shipped') THEN COALESCE(paid_at, clock_timestamp()) ELSE paid_at END,
+           abandoned_at = CASE WHEN :to = 'abandoned' THEN clock_timestamp() ELSE abandoned_at END,
+           unpaid_since = CASE WHEN :to IN ('pending', 'payment_pending') THEN clock_timestamp() ELSE unpaid_since END,
+           shipping_notification_sent = shipping_notification_sent OR :to = 'shipped',
+           updated_at = clock_timestamp()
+     WHERE id = :id AND status = ANY (:sources)
+    RETURNING {_MOVED}
+""").bindparams(bindparam("to", type_=String), bindparam("sources", type_=ARRAY(String)))  # noqa: S608 - a constant
+
+REVIVE = text(f"""
+    UPDATE orders
+       SET status = 'paid', paid_at = clock_timestamp(), updated_at = clock_timestamp()
+     WHERE id = :id AND status = 'cancelled'
+       AND (SELECT e.cause FROM order_event e WHERE e.order_id = :id ORDER BY e.id DESC LIMIT 1) = :cause
+    RETURNING {_MOVED}
+""")  # noqa: S608 - a constant
+
+UNPAID = text("""
+    SELECT id FROM orders
+     WHERE status IN ('pending', 'payment_pending') AND NOT is_temporary
+       AND (payment_method = 'online' AND unpaid_since < clock_timestamp() - make_interval(mins => :minutes)
+            OR payment_method = 'cash' AND unpaid_since < clock_timestamp() - make_interval(hours => :hours))
+     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+HOLD_STOCK = text("UPDATE orders SET holds_stock = true WHERE id = :id")
+
+LET_GO = text("""
+    UPDATE orders SET holds_stock = false WHERE id = ANY (:ids) AND holds_stock RETURNING id
+""").bindparams(_IDS)
+
+# What the lines of some orders took: units by order and pool.
+TAKEN = text("""
+    SELECT i.order_id, p.id, sum(i.quantity)
+      FROM order_item i CROSS JOIN LATERAL unnest(i.pool_ids) AS p (id)
+     WHERE i.order_id = ANY (:ids)
+     GROUP BY i.order_id, p.id ORDER BY p.id, i.order_id
+""").bindparams(_IDS)

@@ -25,6 +25,11 @@ def may_move(old: Status, new: Status) -> bool:
     return new in TRANSITIONS[old]
 
 
+def sources_of(new: Status) -> tuple[Status, ...]:
+    """From which statuses the table allows the move."""
+    return tuple(old for old in STATUSES if new in TRANSITIONS[old])
+
+
 def first_status(method: PaymentMethod, total: Decimal) -> Status:
     """What a promotion's order begins as: cash waits at the counter, online for the payment; nothing to pay is paid."""
     if not total:

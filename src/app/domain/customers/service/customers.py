@@ -22,7 +22,7 @@ from app.domain.customers.rules import check_may_touch
 from app.domain.customers.schemas import Customer, CustomerInput, NewCustomerInput
 from app.domain.orders.queries import orders_of
 from app.domain.orders.schemas import Order
-from app.domain.orders.service import OrderReader
+from app.domain.orders.service.reading import OrderReader
 from app.errors import Invalid, NotFound
 from app.http.principal import Principal
 from app.settings import Settings

@@ -63,8 +63,8 @@ CHECKS: dict[str, TextClause] = {
           LEFT JOIN orders o ON o.id = f.order_id
          WHERE f.status = 'confirmed'
            AND (o.id IS NULL OR o.user_id <> f.user_id
-                OR ARRAY(SELECT (i.quantity, i.price, i.pool_id)::text FROM order_item i WHERE i.order_id = o.id)
-                   <> ARRAY[(f.quantity, f.unit_price, f.pool_id)::text])
+                OR ARRAY(SELECT (i.quantity, i.price, i.pool_ids)::text FROM order_item i WHERE i.order_id = o.id)
+                   <> ARRAY[(f.quantity, f.unit_price, ARRAY[f.pool_id])::text])
          ORDER BY f.id
     """),
     "orders": text("""

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.inventory.service import HoldRow, StockService
-from app.domain.orders.service import HeldLine, OrderService
+from app.domain.orders.service.placing import HeldLine, OrderService
 from app.domain.orders.states import PaymentMethod
 from app.domain.promos.queries import promotions as queries
 from app.domain.promos.rules import UNKNOWN_HOLD, over_hold, refusal

@@ -1,6 +1,5 @@
-"""Orders as other domains make them. The order's own operations come with the order API."""
+"""How orders come into being."""
 
-from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -8,11 +7,10 @@ import msgspec
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.orders import queries, schemas
+from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderEvent, OrderItem
+from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.states import PaymentMethod, Status, first_status
-from app.domain.storefront.service.products import MEDIA_PATH
-from app.settings import Settings
 
 RECIPIENT_LENGTH = 100
 
@@ -51,7 +49,7 @@ class OrderService:
         item = {
             "order_id": order_id,
             "product_id": line.product_id,
-            "pool_id": line.pool_id,
+            "pool_ids": [line.pool_id],
             "quantity": line.quantity,
             "price": line.unit_price,
         }
@@ -59,37 +57,7 @@ class OrderService:
         event = {"order_id": order_id, "status": status, "by_id": line.user_id, "cause": "flash_promotion"}
         await self.session.execute(insert(OrderEvent).values(**event))
         if status == "paid":
-            await self.mark_buyer(line.user_id)
-
-    async def mark_buyer(self, user_id: int) -> None:
-        """Write on the profile when its owner first paid and when for the third time from the end.
-
-        Segments are predicates over these two instants and the clock. To be called whenever an order of the user
-        becomes paid or stops being so.
-        """
-        await self.session.execute(queries.MARK_BUYER, {"user": user_id})
-
-
-class OrderReader:
-    """Orders as the contract shows them, with their lines: two statements for any number, three with timelines."""
-
-    def __init__(self, session: AsyncSession, settings: Settings) -> None:
-        self.session = session
-        self.media_url = f"{settings.public_url}{MEDIA_PATH}"
-
-    async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
-        """The orders of a statement of the table's columns, in its order."""
-        rows = (await self.session.execute(statement)).all()
-        ids = [row.id for row in rows]
-        items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
-        for item in await self.session.execute(queries.items_of(ids)):
-            items[item.order_id].append(schemas.item_of(item, self.media_url))
-        if not timeline:
-            return [schemas.order_of(row, items[row.id]) for row in rows]
-        moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
-        for move in await self.session.execute(queries.moves_of(ids)):
-            moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
-        return [schemas.order_of(row, items[row.id], moves[row.id]) for row in rows]
+            await mark_buyer(self.session, line.user_id)
 
 
 def _held_order(order_id: int, line: HeldLine, method: PaymentMethod, status: Status) -> dict[str, Any]:
@@ -103,6 +71,7 @@ def _held_order(order_id: int, line: HeldLine, method: PaymentMethod, status: St
         "delivery_type": "pickup",
         "payment_method": method,
         "status": status,
+        "holds_stock": True,
         "subtotal": line.total,
         "total": line.total,
         "paid_at": func.clock_timestamp() if status == "paid" else None,

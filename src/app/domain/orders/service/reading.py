@@ -1,0 +1,31 @@
+"""Orders as the contract shows them."""
+
+from collections import defaultdict
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.orders import queries, schemas
+from app.domain.storefront.service.products import MEDIA_PATH
+from app.settings import Settings
+
+
+class OrderReader:
+    """Orders as the contract shows them, with their lines: two statements for any number, three with timelines."""
+
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.session = session
+        self.media_url = f"{settings.public_url}{MEDIA_PATH}"
+
+    async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
+        """The orders of a statement of the table's columns, in its order."""
+        rows = (await self.session.execute(statement)).all()
+        ids = [row.id for row in rows]
+        items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
+        for item in await self.session.execute(queries.items_of(ids)):
+            items[item.order_id].append(schemas.item_of(item, self.media_url))
+        if not timeline:
+            return [schemas.order_of(row, items[row.id]) for row in rows]
+        moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
+        for move in await self.session.execute(queries.moves_of(ids)):
+            moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
+        return [schemas.order_of(row, items[row.id], moves[row.id]) for row in rows]
