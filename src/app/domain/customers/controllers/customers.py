@@ -16,7 +16,7 @@ from app.domain.customers.schemas import (
     UnblockAnswer,
 )
 from app.domain.customers.service.customers import CustomerService
-from app.domain.orders.schemas import Order
+from app.domain.orders.schemas.orders import Order
 from app.errors import Invalid
 from app.http.decoding import ApiRequest
 from app.http.guards import staff

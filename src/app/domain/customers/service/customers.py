@@ -20,8 +20,8 @@ from app.domain.activity.service import ActivityService, Deed
 from app.domain.customers import queries
 from app.domain.customers.rules import check_may_touch
 from app.domain.customers.schemas import Customer, CustomerInput, NewCustomerInput
-from app.domain.orders.queries import orders_of
-from app.domain.orders.schemas import Order
+from app.domain.orders.queries.reading import orders_of
+from app.domain.orders.schemas.orders import Order
 from app.domain.orders.service.reading import OrderReader
 from app.errors import Invalid, NotFound
 from app.http.principal import Principal

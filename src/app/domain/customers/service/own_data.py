@@ -20,7 +20,7 @@ from app.domain.catalog.models import Review
 from app.domain.customers import queries
 from app.domain.customers.rules import AdminStays
 from app.domain.devices.models import DeviceToken, NotificationPreference
-from app.domain.orders.queries import orders_of
+from app.domain.orders.queries.reading import orders_of
 from app.domain.orders.service.reading import OrderReader
 from app.http.principal import Principal
 from app.settings import Settings

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.orders import queries
+from app.domain.orders.queries import life as queries
 
 
 async def mark_buyer(session: AsyncSession, user_id: int) -> None:

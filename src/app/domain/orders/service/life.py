@@ -8,8 +8,8 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory.service import StockService, TooFew, Trade
-from app.domain.orders import queries
 from app.domain.orders.models import OrderEvent
+from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.states import Status, sources_of
 from app.jobs.queue import defer

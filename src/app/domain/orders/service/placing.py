@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.orders import queries
 from app.domain.orders.models import Order, OrderEvent, OrderItem
+from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.states import PaymentMethod, Status, first_status
 

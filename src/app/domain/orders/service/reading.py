@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.orders import queries, schemas
+from app.domain.orders.queries import reading as queries
+from app.domain.orders.schemas import orders as schemas
 from app.domain.storefront.service.products import MEDIA_PATH
 from app.settings import Settings
 
