@@ -2,12 +2,10 @@
 
 import asyncio
 import datetime as dt
-import re
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import text
 
 from app.domain.promos.service.audience import AudienceService, Chunk
 from app.jobs.queue import announce
@@ -206,40 +204,3 @@ async def test_the_answer_and_who_gets_it(market: Market, crier: Crier) -> None:
         (staff, f"/admin/promos/{10**15}/audience/", 404),
     ):
         assert (await market.client.get(path, headers=market.headers(user))).status_code == status
-
-
-async def test_one_pass_over_the_partial_index(market: Market, crier: Crier) -> None:
-    """Fifty thousand profiles, two hundred of them near."""
-    await market.run(
-        "WITH person AS (INSERT INTO users (username, email, password_hash, is_active)"
-        " SELECT 'p' || n, 'p' || n || '@example.com', '-', true FROM generate_series(1, 50000) n RETURNING id)"
-        " INSERT INTO profiles (user_id, location) SELECT id, ST_Project("
-        "   CAST(:here AS geography), CASE WHEN id % 250 = 0 THEN 1000 ELSE 5000 + id % 20000 END, id % 6) FROM person",
-        here=f"POINT({HERE[1]} {HERE[0]})",
-    )
-    # Another test may have left the statistics of an empty table behind.
-    await market.run("ANALYZE profiles")
-    promo = await market.promo(await market.item())
-    plans: list[str] = []
-
-    async with crier.sessions() as session, session.begin():
-        connection = await session.connection()
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        raw.add_log_listener(lambda _connection, message: plans.append(message.message))
-        await session.execute(text("LOAD 'auto_explain'"))
-        for name in ("log_min_duration = 0", "log_level = 'notice'", "log_analyze = on"):
-            await session.execute(text(f"SET LOCAL auto_explain.{name}"))
-        chunk = await AudienceService(session, crier.settings).notify(promo, 50_000)
-    assert chunk.written == 200
-    (plan,) = [each for each in plans if "INSERT INTO promo_notification" in each]
-    assert re.search("Scan (on|using) ix_profiles_location", plan), plan
-    assert "Seq Scan on" not in plan
-    assert plan.count("on profiles") == 1
-    for index in (
-        "ix_notification_preference_off",
-        "ix_users_inactive",
-        "uq_promo_notification_user_id_sent_date_place",
-    ):
-        assert index in plan
-    # The segments are a filter of the scan, not a call for each row.
-    assert "buyer_in_segments" not in plan.split("Limit", 1)[1]

@@ -7,8 +7,14 @@ inactive or want no notifications are few and found in partial indexes of their 
 from sqlalchemy import text
 
 # The plan must not hang on statistics: a log that is empty in them may grow by the whole audience in one statement, and
-# how many live near a place is only known with the place at hand.
-_PLANNED = "set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
+# how many live near a place is only known with the place at hand. Few people are looked up one by one in the indexes of
+# who is not to be told, for many these indexes are read as a whole; the sort of the new rows stays in memory.
+_PLANNED = """
+    set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('enable_mergejoin', 'off', true), set_config('work_mem', '16MB', true),
+    set_config('enable_hashjoin', CASE WHEN :many THEN 'on' ELSE 'off' END, true),
+    set_config('enable_nestloop', CASE WHEN :many THEN 'off' ELSE 'on' END, true)
+"""
 
 # A promotion that is on, with what its audience is measured by.
 OPEN = text(f"""
@@ -21,35 +27,45 @@ OPEN = text(f"""
      WHERE p.id = :promo
 """)  # noqa: S608 - a constant
 
-# `place` counts a user's promotions of the day. Who is told of two promotions at once gets the same place twice, and
-# the key on it lets one of them through.
-_NOTIFY = """
-    WITH picked AS MATERIALIZED (
-        SELECT pr.user_id, COALESCE(told.place, 0) + 1 AS place
-          FROM profiles pr
+# The profiles are planned by themselves (`OFFSET 0` keeps joins out), so that no join can make another index look
+# better than that of the places. `place` counts a user's promotions of the day. Who is told of two promotions at once
+# gets the same place twice, and the key on it lets one of them through.
+_PICKED = """
+        SELECT near.user_id, COALESCE(told.place, 0) + 1 AS place
+          FROM (SELECT pr.user_id
+                  FROM profiles pr
+                 WHERE pr.location IS NOT NULL
+                   AND promo_near(pr.location, CAST(CAST(:place AS text) AS geography), :radius)
+                   AND buyer_in_segments(CAST(:segments AS text[]), pr.segments_override, pr.first_paid_at,
+                                         pr.third_last_paid_at, CAST(:now AS timestamptz))
+                OFFSET 0) near
          CROSS JOIN LATERAL (
                SELECT max(n.place) AS place, bool_or(n.promo_id = :promo) AS of_this FROM promo_notification n
-                WHERE n.user_id = pr.user_id AND n.sent_date = :day) told
-         WHERE pr.location IS NOT NULL
-           AND promo_near(pr.location, CAST(CAST(:place AS text) AS geography), :radius)
-           AND buyer_in_segments(CAST(:segments AS text[]), pr.segments_override, pr.first_paid_at,
-                                 pr.third_last_paid_at, CAST(:now AS timestamptz))
-           AND NOT EXISTS (SELECT FROM notification_preference o WHERE o.user_id = pr.user_id AND NOT o.enabled)
-           AND NOT EXISTS (SELECT FROM users u WHERE u.id = pr.user_id AND NOT u.is_active)
+                WHERE n.user_id = near.user_id AND n.sent_date = :day) told
+         WHERE NOT EXISTS (SELECT FROM notification_preference o WHERE o.user_id = near.user_id AND NOT o.enabled)
+           AND NOT EXISTS (SELECT FROM users u WHERE u.id = near.user_id AND NOT u.is_active)
            AND told.of_this IS NOT TRUE AND COALESCE(told.place, 0) < :cap
          LIMIT :limit
-    ), written AS (
-        INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
-        SELECT :promo, user_id, :day, place FROM picked ORDER BY user_id
-        {conflicts}
-        RETURNING id
-    )
-    SELECT (SELECT count(*) FROM picked) AS picked, count(*) AS written, min(id) AS first, max(id) AS last FROM written
 """
 # To look into every unique index before each row costs as much again as to write it. So nobody else is expected to
 # write the same rows, and where somebody did, the second statement goes around theirs.
-NOTIFY = text(_NOTIFY.format(conflicts=""))
-NOTIFY_BESIDE_OTHERS = text(_NOTIFY.format(conflicts="ON CONFLICT DO NOTHING"))
+NOTIFY = text(f"""
+    WITH written AS (
+        INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
+        SELECT :promo, user_id, :day, place FROM ({_PICKED}) picked ORDER BY user_id
+        RETURNING id
+    )
+    SELECT count(*) AS picked, count(*) AS written, min(id) AS first, max(id) AS last FROM written
+""")  # noqa: S608 - constants
+NOTIFY_BESIDE_OTHERS = text(f"""
+    WITH picked AS MATERIALIZED ({_PICKED}), written AS (
+        INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
+        SELECT :promo, user_id, :day, place FROM picked ORDER BY user_id
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    SELECT (SELECT count(*) FROM picked) AS picked, count(*) AS written, min(id) AS first, max(id) AS last FROM written
+""")  # noqa: S608 - constants
 
 ACTIVE = text("""
     SELECT id FROM flash_promo, (SELECT clock_timestamp() AS at) clock

@@ -46,7 +46,9 @@ class AudienceService:
         Nobody while the promotion is not on, and nobody outside the hours for customers: the next sweep inside them
         finds who is eligible then, and the row bears the day of that moment.
         """
-        found = (await self.session.execute(queries.OPEN, {"promo": promo_id})).one_or_none()
+        found = (
+            await self.session.execute(queries.OPEN, {"promo": promo_id, "many": limit > FIRST_CHUNK})
+        ).one_or_none()
         if found is None or not await self._may_push(found.now):
             return Chunk(0, 0)
         values = {
@@ -82,7 +84,7 @@ class AudienceService:
         now = await self._now()
         values = {"promo": promo_id, "day": self._day(now), "cap": self.settings.push_daily_cap}
         row = (await self.session.execute(queries.REPORT, values)).one()
-        is_on = (await self.session.execute(queries.OPEN, {"promo": promo_id})).one_or_none() is not None
+        is_on = (await self.session.execute(queries.OPEN, {"promo": promo_id, "many": False})).one_or_none() is not None
         return Audience(
             promo=promo_id,
             eligible=row.eligible,
