@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+MIN_SECRET_BYTES = 32
+DEMO_CRON_KEY = "demo-cron-key"
+# Values that appear in examples or in older deployments; production refuses them.
+KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 # Each mode of the mail server's connection with its usual port.
 SMTP_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
@@ -42,6 +46,35 @@ def whole(values: Mapping[str, str], name: str, default: int, *, low: int, high:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise SettingsError(f"{name} is a whole number from {low} to {high}, not {text!r}")
     return int(text)
+
+
+def database_url_of(values: Mapping[str, str]) -> str:
+    """The database as one address, from its parts if they are given instead."""
+    if url := values.get("DATABASE_URL"):
+        return plain_scheme(url)
+    if name := values.get("POSTGRES_DB"):
+        user = quote(values.get("POSTGRES_USER", "postgres"), safe="")
+        password = quote(values.get("POSTGRES_PASSWORD", ""), safe="")
+        host, port = values.get("POSTGRES_HOST", "127.0.0.1"), values.get("POSTGRES_PORT", "5432")
+        return f"postgresql://{user}:{password}@{host}:{port}/{quote(name, safe='')}"
+    raise SettingsError("DATABASE_URL is not set (or POSTGRES_DB, _USER, _PASSWORD, _HOST, _PORT); `make up` sets it")
+
+
+def plain_scheme(url: str) -> str:
+    """Without a driver's name in it."""
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+
+
+def secret_of(values: Mapping[str, str], name: str, *, production: bool) -> str:
+    """A secret that is there, is long enough, and in production is nobody's example."""
+    secret = values.get(name, "")
+    if not secret:
+        raise SettingsError(f"{name} is not set; `make up` makes one, or: openssl rand -hex 32")
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(f"{name} is shorter than {MIN_SECRET_BYTES} bytes")
+    if production and any(known in secret.lower() for known in KNOWN_SECRETS):
+        raise SettingsError(f"{name} is an example's value; production needs one of its own")
+    return secret
 
 
 def zone_name(name: str) -> str:

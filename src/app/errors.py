@@ -74,6 +74,13 @@ class NotAuthenticated(AppError):
     status = 401
 
 
+class WrongKey(AppError):
+    """The key of the cron routes is missing or wrong."""
+
+    status = 401
+    key = "error"
+
+
 class Forbidden(AppError):
     """You do not have permission to perform this action."""
 
@@ -132,3 +139,10 @@ class Unavailable(AppError):
         self, message: str | None = None, *, retry_after: int = 1, code: str | None = None, **extra: Any
     ) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)}, code=code, **extra)
+
+
+class ProviderDown(Unavailable):
+    """The provider does not answer, try again later."""
+
+    code = "provider_unavailable"
+    key = "error"

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import registry
 from app.cli.plugin import CommandLine
+from app.clients.dollar_rates import DollarRateClient
 from app.clients.fcm import FcmClient
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
@@ -37,7 +38,8 @@ from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
-from app.domain.rates.controllers import DollarRateController
+from app.domain.rates.controllers import DollarRateController, RateUpdateController
+from app.domain.rates.service import RateUpdater
 from app.domain.site.controllers import HealthController, ProbeController
 from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
@@ -83,6 +85,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ReviewController,
     ProductController,
     DollarRateController,
+    RateUpdateController,
     StoreController,
     StoreProductController,
     MediaController,
@@ -143,17 +146,18 @@ def _cors(settings: Settings) -> CORSConfig | None:
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     """What handlers, guards and services find in the application's state."""
-    passwords = Passwords()
+    passwords, sessions = Passwords(), session_maker(engine)
     return {
         "settings": settings,
         "engine": engine,
-        "sessions": session_maker(engine),
+        "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
         "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
+        "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }
 
@@ -165,6 +169,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         yield
     finally:
         await app.state.push_sender.aclose()
+        await app.state.rate_updater.aclose()
         await app.state.hold_desk.engine.close()
         await app.state.throttle.close()
         await engine.dispose()

@@ -8,22 +8,39 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.environment import SettingsError, base_url, flag, mail_server, read_env_file, whole, zone_name
+from app.environment import (
+    DEMO_CRON_KEY,
+    KNOWN_SECRETS,
+    SettingsError,
+    base_url,
+    database_url_of,
+    flag,
+    mail_server,
+    plain_scheme,
+    read_env_file,
+    secret_of,
+    whole,
+    zone_name,
+)
 
 DEVELOPMENT = "development"
 PRODUCTION = "production"
-MIN_SECRET_BYTES = 32
-DEMO_CRON_KEY = "demo-cron-key"
 FCM_URL = "https://fcm.googleapis.com"
+# Under each setting: the real provider, and the sandbox's path for it.
+PROVIDERS = {
+    "FCM_BASE_URL": (FCM_URL, "/fcm"),
+    "GOOGLE_SHEETS_BASE_URL": ("https://sheets.googleapis.com", "/sheets"),
+    "DOLARAPI_BASE_URL": ("https://dolarapi.com", "/dolarapi"),
+    "BLUELYTICS_BASE_URL": ("https://api.bluelytics.com.ar", "/bluelytics"),
+    "ARGENTINADATOS_BASE_URL": ("https://api.argentinadatos.com", "/argentinadatos"),
+}
+SANDBOX_SPREADSHEET = "relampago-sandbox-spreadsheet"
 # The sandbox writes it, one for each of its ports; relative to the project's folder, where the processes run.
 SANDBOX_ACCOUNT = "var/sandbox/service-account-{port}.json"
-# Values that appear in examples or in older deployments; production refuses them.
-KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 DEVELOPMENT_RATE_FACTOR = 100
 RATES = {
     "anon": "100/hour",
@@ -59,6 +76,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     frontend_url: str = ""
     fcm_base_url: str = FCM_URL
+    google_sheets_base_url: str = PROVIDERS["GOOGLE_SHEETS_BASE_URL"][0]
+    google_sheets_spreadsheet_id: str = ""
+    dolarapi_base_url: str = PROVIDERS["DOLARAPI_BASE_URL"][0]
+    bluelytics_base_url: str = PROVIDERS["BLUELYTICS_BASE_URL"][0]
+    argentinadatos_base_url: str = PROVIDERS["ARGENTINADATOS_BASE_URL"][0]
     google_service_account_file: str = ""
     smtp_host: str = ""
     smtp_port: int = 25
@@ -136,22 +158,22 @@ def _keys(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
         raise SettingsError("CRONJOB_AUTH_KEY is an example's value; production needs one of its own")
     previous = "SECRET_KEY_PREVIOUS"
     return {
-        "secret_key": _secret(values, "SECRET_KEY", production=production),
-        "secret_key_previous": _secret(values, previous, production=production) if previous in values else "",
+        "secret_key": secret_of(values, "SECRET_KEY", production=production),
+        "secret_key_previous": secret_of(values, previous, production=production) if previous in values else "",
         "cronjob_auth_key": cron_key,
         "metrics_token": values.get("METRICS_TOKEN", ""),
     }
 
 
 def _addresses(values: Mapping[str, str]) -> dict[str, Any]:
-    database_url = _database_url(values)
+    database_url = database_url_of(values)
     port = whole(values, "PORT", 8000, low=1, high=65535)
     public_url = values.get("PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
     return {
         "port": port,
         "sandbox_port": whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
         "database_url": database_url,
-        "database_admin_url": _plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
+        "database_admin_url": plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
         "public_url": public_url,
         "frontend_url": values.get("FRONTEND_URL", public_url).rstrip("/"),
     }
@@ -164,7 +186,13 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
     sandbox = f"http://127.0.0.1:{sandbox_port}"
     return {
         **mail_server(values, production=production, sandbox_port=sandbox_port),
-        "fcm_base_url": base_url(values, "FCM_BASE_URL", FCM_URL if production else f"{sandbox}/fcm"),
+        **{
+            name.lower(): base_url(values, name, real if production else f"{sandbox}{path}")
+            for name, (real, path) in PROVIDERS.items()
+        },
+        "google_sheets_spreadsheet_id": values.get(
+            "GOOGLE_SHEETS_SPREADSHEET_ID", "" if production else SANDBOX_SPREADSHEET
+        ),
         "google_service_account_file": values.get(
             "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
         ),
@@ -192,32 +220,6 @@ def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
         name.lower(): whole(values, name, default, low=low, high=high)
         for name, (default, low, high) in _NUMBERS.items()
     }
-
-
-def _database_url(values: Mapping[str, str]) -> str:
-    if url := values.get("DATABASE_URL"):
-        return _plain_scheme(url)
-    if name := values.get("POSTGRES_DB"):
-        user = quote(values.get("POSTGRES_USER", "postgres"), safe="")
-        password = quote(values.get("POSTGRES_PASSWORD", ""), safe="")
-        host, port = values.get("POSTGRES_HOST", "127.0.0.1"), values.get("POSTGRES_PORT", "5432")
-        return f"postgresql://{user}:{password}@{host}:{port}/{quote(name, safe='')}"
-    raise SettingsError("DATABASE_URL is not set (or POSTGRES_DB, _USER, _PASSWORD, _HOST, _PORT); `make up` sets it")
-
-
-def _plain_scheme(url: str) -> str:
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-
-
-def _secret(values: Mapping[str, str], name: str, *, production: bool) -> str:
-    secret = values.get(name, "")
-    if not secret:
-        raise SettingsError(f"{name} is not set; `make up` makes one, or: openssl rand -hex 32")
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise SettingsError(f"{name} is shorter than {MIN_SECRET_BYTES} bytes")
-    if production and any(known in secret.lower() for known in KNOWN_SECRETS):
-        raise SettingsError(f"{name} is an example's value; production needs one of its own")
-    return secret
 
 
 def _throttles(values: Mapping[str, str], *, production: bool) -> dict[str, str]:

@@ -4,7 +4,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from sandbox import control, page
+from sandbox import control, dollar_rates, page
 from sandbox.edge import Edge
 from sandbox.fcm import send_message
 from sandbox.google import give_token
@@ -26,6 +26,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     page.icon,
     page.feed,
     page.mail,
+    *dollar_rates.HANDLERS,
 )
 
 

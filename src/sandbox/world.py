@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.account import ensure_account, public_key
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
+from sandbox.rates_table import RatesTable
 
 TOKEN_SECONDS = 3599
 # Longer than any client waits.
@@ -30,6 +31,7 @@ class World:
         self.slow_seconds = slow_seconds
         self.ledger = Ledger()
         self.faults = Faults()
+        self.rates = RatesTable()
         # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
         self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
         # How often a token that fails for a while has failed.
@@ -43,4 +45,5 @@ class World:
         """Forget what happened and what should go wrong."""
         self.ledger.reset()
         self.faults.reset()
+        self.rates.reset()
         self.failures.clear()

@@ -7,13 +7,14 @@ from litestar.plugins import CLIPlugin
 from app.cli.demo.commands import demo
 from app.cli.jobs import jobs
 from app.cli.promos import promos
+from app.cli.rates import rates
 from app.cli.stock import stock
 from app.cli.users import users
 
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (demo, jobs, promos, stock, users)
+GROUPS: tuple["Group", ...] = (demo, jobs, promos, rates, stock, users)
 
 
 class CommandLine(CLIPlugin):

@@ -10,7 +10,8 @@ from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from app.errors import Forbidden, NotAuthenticated
+from app.errors import Forbidden, NotAuthenticated, WrongKey
+from app.http.cron_key import ShownKey, shown_key
 from app.http.principal import Claim, Principal
 from app.http.throttling import Throttle
 
@@ -75,6 +76,38 @@ async def claimed(connection: Connection, handler: BaseRouteHandler) -> None:
     await _throttle(connection).admit(connection, handler, claim.user_id, proven=False)
 
 
+async def cron(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Whoever shows the key of the cron routes; closed while no key is set."""
+    if not (await _shown_key(connection, handler)).right:
+        raise WrongKey
+
+
+async def cron_in_production(connection: Connection, handler: BaseRouteHandler) -> None:
+    """As `cron`; elsewhere than in production the key may be left out, but not be wrong."""
+    shown = await _shown_key(connection, handler)
+    if not shown.right and (shown.wrong or connection.app.state.settings.production):
+        raise WrongKey
+
+
+async def staff_or_cron(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Staff, superusers, and whoever shows the key of the cron routes."""
+    shown = await shown_key(connection, connection.app.state.settings.cronjob_auth_key)
+    if shown.wrong and not shown.right:
+        await _throttle(connection).admit(connection, handler, None)
+        raise WrongKey
+    if not shown.right:
+        await staff(connection, handler)
+
+
+async def _shown_key(connection: Connection, handler: BaseRouteHandler) -> ShownKey:
+    """What was shown. A call counts as anybody's unless the key is right, so that guessing runs into the limit."""
+    await _throttle(connection).admit(connection, handler, None)
+    shown = await shown_key(connection, connection.app.state.settings.cronjob_auth_key)
+    if shown.right:
+        await _throttle(connection).give_back(connection)
+    return shown
+
+
 class _Authorization:
     """A handler's guards, called with the handler itself."""
 
@@ -95,7 +128,9 @@ def authorize_without_copies(app: Litestar) -> None:
                 handler.authorize_connection = _Authorization(handler)
 
 
-ACCESS = (door, anyone, signed_in, staff, claimed)
+ACCESS = (door, anyone, signed_in, staff, claimed, cron, cron_in_production, staff_or_cron)
+# No account is needed behind these.
+WITHOUT_ACCOUNT = (door, cron, cron_in_production)
 
 
 def access_of(handler: BaseRouteHandler) -> Any:

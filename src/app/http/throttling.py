@@ -57,6 +57,12 @@ class Throttle:
         if not proven:
             state[_UNPROVEN] = verdict
 
+    async def give_back(self, connection: Connection) -> None:
+        """What `admit` counted last was nobody who has to be counted."""
+        verdict: Verdict | None = connection.scope["state"].pop(_SHOWN, None)
+        if verdict is not None:
+            await self.counter.give_back(verdict)
+
     async def begin_attempt(self, connection: Connection, account: str) -> "Attempt":
         """Before a password is compared: room for one more failure of the account and of the client's address.
 

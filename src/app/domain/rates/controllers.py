@@ -1,18 +1,28 @@
 """Routes of the exchange rates."""
 
+from typing import get_args
+
+import msgspec
 from litestar import Controller, delete, get, patch, post, put
+from litestar.datastructures import CacheControlHeader, State
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.dollar_rates import QuotedType
 from app.domain.rates import queries
-from app.domain.rates.schemas import DollarRate, DollarRateInput
-from app.domain.rates.service import RateService, shown
+from app.domain.rates.schemas import DollarRate, DollarRateInput, UpdatedRate
+from app.domain.rates.service import RateService, RateUpdater, shown
+from app.errors import Refused
 from app.http.decoding import ApiRequest
-from app.http.guards import anyone, staff
+from app.http.guards import anyone, cron_in_production, staff
+from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate
 from app.http.principal import Principal
+from app.http.query import text_of
 
 PAGE_SIZE = 10
+NEVER = CacheControlHeader(no_store=True)
+UNKNOWN_TYPE = "rate_type is blue or official."
 Session = NamedDependency[AsyncSession]
 User = NamedDependency[Principal]
 Caller = NamedDependency[Principal | None]
@@ -50,6 +60,44 @@ class DollarRateController(Controller):
     @delete("/{id:int}/", guards=[staff], operation_id="dollar_rates_destroy")
     async def remove(self, session: Session, user: User, id: int) -> None:  # noqa: A002
         await RateService(session).delete(id, user)
+
+
+class RateUpdateController(Controller):
+    """The update as external schedulers ask for it."""
+
+    path = "/api/payments/update-dollar-rate"
+    tags = ("rates",)
+
+    @get(
+        "/",
+        guards=[cron_in_production],
+        operation_id="dollar_rate_auto_update",
+        opt={QUERY: {"rate_type": QuotedType, "api_key": str}, ERRORS: (400, 401, 503)},
+        cache_control=NEVER,
+    )
+    async def update(self, request: ApiRequest, state: State) -> UpdatedRate:
+        """Asks the sources for `rate_type` (blue unless said). The key is needed in production."""
+        return await _updated(request, state)
+
+    @post(
+        "/",
+        guards=[cron_in_production],
+        operation_id="dollar_rate_auto_update_post",
+        status_code=200,
+        include_in_schema=False,
+        cache_control=NEVER,
+    )
+    async def post_update(self, request: ApiRequest, state: State) -> UpdatedRate:
+        """The same, as a write should be asked for."""
+        return await _updated(request, state)
+
+
+async def _updated(request: ApiRequest, state: State) -> UpdatedRate:
+    asked = text_of(request, "rate_type") or "blue"
+    if asked not in get_args(QuotedType):
+        raise Refused(UNKNOWN_TYPE)
+    updater: RateUpdater = state.rate_updater
+    return UpdatedRate(await updater.refresh(msgspec.convert(asked, QuotedType), by_hand=True))
 
 
 def _sees_all(caller: Principal | None) -> bool:

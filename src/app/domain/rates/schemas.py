@@ -30,6 +30,13 @@ class DollarRate(msgspec.Struct):
     updated_at: dt.datetime
 
 
+class UpdatedRate(msgspec.Struct):
+    """What an update has brought."""
+
+    rate: DollarRate
+    success: Literal[True] = True
+
+
 class DollarRateInput(Input):
     """An active rate switches off the older ones of its type."""
 

@@ -174,7 +174,7 @@ def _security(handler: HTTPRouteHandler, *, basic: bool) -> list[Schema]:
     schemes = [BEARER, BASIC] if basic else [BEARER]
     if handler.opt.get(guards.BASIC_FIRST):
         schemes.reverse()
-    if access is guards.door:
+    if access in guards.WITHOUT_ACCOUNT:
         return []
     return [*schemes, {}] if access is guards.anyone else schemes
 

@@ -64,7 +64,7 @@ def error_statuses(handler: HTTPRouteHandler, method: str, *, has_parameters: bo
     statuses: set[int] = set(handler.opt.get(ERRORS, ()))
     if access is not guards.door:
         statuses.add(401)
-    if access is guards.staff:
+    if access in {guards.staff, guards.staff_or_cron}:
         statuses.add(403)
     if has_parameters:
         statuses.add(404)
