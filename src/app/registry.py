@@ -7,6 +7,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "accounts",
     "devices",
     "rates",
+    "site",
     "inventory",
     "catalog",
     "stores",
@@ -16,6 +17,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "promos",
     "notifications",
     "email",
+    "visitors",
 )
 
 

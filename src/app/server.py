@@ -40,10 +40,13 @@ from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
 from app.domain.rates.controllers import DollarRateController, RateUpdateController
 from app.domain.rates.service import RateUpdater
-from app.domain.site.controllers import HealthController, ProbeController
+from app.domain.site.controllers.configuration import ConfigurationController, MaintenanceController
+from app.domain.site.controllers.health import HealthController, ProbeController
+from app.domain.site.service.maintenance import Maintenance
 from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
+from app.domain.visitors.controllers import VisitController, VisitorController
 from app.http import answers
 from app.http.cors import KnownOrigins
 from app.http.decoding import ApiRequest, InputPlugin
@@ -73,6 +76,8 @@ DEPENDENCIES = {
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
+    ConfigurationController,
+    MaintenanceController,
     ActivityController,
     CartController,
     PromoController,
@@ -93,6 +98,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     NotificationController,
     EmailController,
     UnsubscribeController,
+    VisitorController,
+    VisitController,
 )
 
 
@@ -153,6 +160,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
+        "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": None,
         "personal_data": (MailData(), PushData()),
@@ -165,9 +173,11 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     engine: AsyncEngine = app.state.engine
+    await app.state.maintenance.watch.start()
     try:
         yield
     finally:
+        await app.state.maintenance.watch.close()
         await app.state.push_sender.aclose()
         await app.state.rate_updater.aclose()
         await app.state.hold_desk.engine.close()

@@ -22,6 +22,19 @@ _CLAIM = "relampago_claim"
 BASIC_FIRST = "basic_first"
 
 
+# The header that leads past the maintenance mode.
+BYPASS = "x-maintenance-bypass"
+
+
+class Gate(Protocol):
+    """Whether the shop is closed for maintenance, and who may enter then; `server.py` puts it into the state."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    def admit(self, path: str, bypass: str | None, *, is_admin: bool) -> None: ...
+
+
 class Authenticator(Protocol):
     """Turns a request's Authorization header into a user; raises NotAuthenticated for one that is present and bad."""
 
@@ -39,18 +52,22 @@ def challenge(connection: Connection) -> dict[str, str]:
 
 async def door(connection: Connection, handler: BaseRouteHandler) -> None:
     """Anybody; a token that is sent is not looked at (login, health, docs, webhooks)."""
+    if _gate(connection).closed:
+        _enter(connection, await _identify_quietly(connection))
     await _throttle(connection).admit(connection, handler, None)
 
 
 async def anyone(connection: Connection, handler: BaseRouteHandler) -> None:
     """Anybody; a token that is sent has to be good."""
     principal = await _identify(connection)
+    _enter(connection, principal)
     await _throttle(connection).admit(connection, handler, principal.id if principal else None)
 
 
 async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
     """Any signed-in user."""
     principal = await _identify(connection)
+    _enter(connection, principal)
     if principal is None:
         raise NotAuthenticated
     await _throttle(connection).admit(connection, handler, principal.id)
@@ -59,6 +76,7 @@ async def signed_in(connection: Connection, handler: BaseRouteHandler) -> None:
 async def staff(connection: Connection, handler: BaseRouteHandler) -> None:
     """Staff and superusers."""
     principal = await _identify(connection)
+    _enter(connection, principal)
     if principal is None:
         raise NotAuthenticated
     if not principal.is_admin:
@@ -68,6 +86,8 @@ async def staff(connection: Connection, handler: BaseRouteHandler) -> None:
 
 async def claimed(connection: Connection, handler: BaseRouteHandler) -> None:
     """Any signed-in user, the token's version checked by the handler's own first statement (the hold)."""
+    if _gate(connection).closed:
+        _enter(connection, await _identify(connection))
     authenticator: Authenticator = connection.app.state.authenticator
     claim = await authenticator.claim(connection)
     if claim is None:
@@ -143,6 +163,27 @@ async def _identify(connection: Connection) -> Principal | None:
     principal = await authenticator.principal(connection)
     connection.scope["state"][_PRINCIPAL] = principal
     return principal
+
+
+async def _identify_quietly(connection: Connection) -> Principal | None:
+    """Whom a token that needs not be good belongs to."""
+    try:
+        return await _identify(connection)
+    except NotAuthenticated:
+        return None
+
+
+def _gate(connection: Connection) -> Gate:
+    gate: Gate = connection.app.state.maintenance
+    return gate
+
+
+def _enter(connection: Connection, principal: Principal | None) -> None:
+    """Raises during maintenance, unless the route stays open or the caller may enter."""
+    gate = _gate(connection)
+    if gate.closed:
+        is_admin = principal is not None and principal.is_admin
+        gate.admit(connection.scope["path_template"], connection.headers.get(BYPASS), is_admin=is_admin)
 
 
 def _throttle(connection: Connection) -> Throttle:

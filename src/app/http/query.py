@@ -81,12 +81,13 @@ def day_range_of(
 ) -> tuple[dt.datetime | None, dt.datetime | None]:
     """The instants from which and before which a row lies in the days asked for, both included; None is no bound."""
     since, until = date_of(request, first), date_of(request, last)
-    return _start_of(since, zone), _start_of(until, zone, days_later=1)
+    return (
+        None if since is None else start_of(since, zone),
+        None if until is None else start_of(until, zone, days_later=1),
+    )
 
 
-def _start_of(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.datetime | None:
+def start_of(day: dt.date, zone: ZoneInfo, days_later: int = 0) -> dt.datetime:
     """A day's first instant. One at the ends of the calendar, which no zone can move, is moved to where it can be."""
-    if day is None:
-        return None
     day = min(max(day, dt.date(2, 1, 1)), dt.date(9998, 1, 1))
     return dt.datetime.combine(day + dt.timedelta(days=days_later), dt.time(), zone)

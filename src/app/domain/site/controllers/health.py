@@ -8,7 +8,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 
 from app import VERSION
-from app.domain.site.service import HealthService
+from app.domain.site.service.health import HealthService
 from app.http.guards import door
 from app.http.throttling import EXEMPT, THROTTLE
 

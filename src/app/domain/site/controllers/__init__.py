@@ -1,0 +1,1 @@
+"""Routes of the site, a file for each kind."""
