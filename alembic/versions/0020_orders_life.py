@@ -49,6 +49,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
     )
     op.create_index("ix_idempotency_key_created_at", "idempotency_key", ["created_at"])
+    # Numbers of shipping notices that staff ask for.
+    op.execute("CREATE SEQUENCE order_notice")
     sql = FUNCTIONS.read_text(encoding="utf-8")
     op.get_bind().connection.dbapi_connection.run_async(lambda raw: raw.execute(sql))
 
@@ -57,6 +59,7 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     for name in NAMES:
         op.execute(f"DROP FUNCTION {name}")
+    op.execute("DROP SEQUENCE order_notice")
     op.drop_table("idempotency_key")
     pool = sa.ForeignKey("stock_pool.id", name="fk_order_item_pool_id")
     op.add_column("order_item", sa.Column("pool_id", sa.BigInteger(), pool, nullable=True))

@@ -34,6 +34,9 @@ from app.domain.email.service.personal_data import MailData
 from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
+from app.domain.orders.controllers.lists import OrderListController
+from app.domain.orders.controllers.moves import OrderMoveController
+from app.domain.orders.controllers.orders import OrderController
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -93,6 +96,9 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     RateUpdateController,
     StoreController,
     StoreProductController,
+    OrderListController,
+    OrderMoveController,
+    OrderController,
     MediaController,
     DeviceController,
     NotificationController,

@@ -192,7 +192,9 @@ def _parameters(operation: Operation, schemas: Schemas) -> list[Schema]:
 
 
 def _request_body(operation: Operation, schemas: Schemas) -> Schema:
-    body, partial = operation.body, operation.method == "PATCH"
+    body = operation.body
+    # The body of an action changes no object: what it needs, it needs in a PATCH too.
+    partial = operation.method == "PATCH" and not getattr(body, "action", False)
     schema = schemas.patched(body) if partial and is_input(body) else schemas.of(body)
     kinds = (JSON, MULTIPART) if is_input(body) and takes_files(body) else (JSON, URLENCODED, MULTIPART)
     required = not partial and is_input(body) and is_required(body)

@@ -4,6 +4,9 @@ from sqlalchemy import ARRAY, BigInteger, String, bindparam, text
 
 NEXT_ID = text("SELECT nextval(pg_get_serial_sequence('orders', 'id'))")
 
+# Tells mails of one kind about one order apart.
+NEXT_NOTICE = text("SELECT nextval('order_notice')")
+
 # Paid means: paid or shipped, or archived from there.
 MARK_BUYER = text("""
     WITH paid AS (
@@ -35,6 +38,8 @@ MOVE = text(f"""
     RETURNING {_MOVED}
 """).bindparams(bindparam("to", type_=String), bindparam("sources", type_=ARRAY(String)))  # noqa: S608 - a constant
 
+ONE = text(f"SELECT {_MOVED} FROM orders WHERE id = :id FOR UPDATE")  # noqa: S608 - a constant
+
 REVIVE = text(f"""
     UPDATE orders
        SET status = 'paid', paid_at = clock_timestamp(), updated_at = clock_timestamp()
@@ -64,3 +69,15 @@ TAKEN = text("""
      WHERE i.order_id = ANY (:ids)
      GROUP BY i.order_id, p.id ORDER BY p.id, i.order_id
 """).bindparams(_IDS)
+
+# What lies in some pools: a product, an option of one, a product of a store.
+SOLD_AS = text("""
+    SELECT pool_id, id, name FROM product WHERE pool_id = ANY (:pools)
+    UNION ALL
+    SELECT o.pool_id, p.id, p.name || ' ' || o.name
+      FROM product_option o JOIN product p ON p.id = o.product_id WHERE o.pool_id = ANY (:pools)
+    UNION ALL
+    SELECT s.pool_id, p.id, p.name
+      FROM store_product s JOIN product p ON p.id = s.product_id WHERE s.pool_id = ANY (:pools)
+     ORDER BY id, pool_id
+""").bindparams(bindparam("pools", type_=ARRAY(BigInteger)))

@@ -117,3 +117,31 @@ def item_of(row: Any, media_url: str) -> OrderItem:
             special_promotion_name=row.special_promotion_name or None,
         )
     return OrderItem(row.id, details, row.quantity, row.price, row.variants, row.variants_label)
+
+
+class OrderStatistics(msgspec.Struct):
+    """How many orders are in which state. `completed` are archived ones that had been shipped."""
+
+    total_orders: int
+    pending_orders: int
+    payment_pending_orders: int
+    paid_orders: int
+    shipped_orders: int
+    completed_orders: int
+    cancelled_orders: int
+    archived_orders: int
+    abandoned_orders: int
+    recovered_carts: int
+
+
+class OrderStats(msgspec.Struct):
+    """Orders by status, every status named, and their sum."""
+
+    counts: dict[str, int]
+    total: int
+
+
+class Notice(msgspec.Struct):
+    """What was done."""
+
+    message: str

@@ -11,6 +11,7 @@ from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.orders.models import OrderEvent
 from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
+from app.domain.orders.service.stock import refusal_of
 from app.domain.orders.states import Status, sources_of
 from app.jobs.queue import defer
 
@@ -47,6 +48,7 @@ class OrderLife:
         by: int | None,
         cause: str,
         from_: Status | Sequence[Status] | None = None,
+        quiet: bool = False,
     ) -> bool:
         """Make an order `to`; whether that happened. One conditional UPDATE decides, so of several at once one wins.
 
@@ -57,17 +59,22 @@ class OrderLife:
         What a move causes is done here, in the same transaction: the entry of the timeline; for `cancelled` and
         `abandoned` stock and coupon back, exactly once; for `paid` and `shipped` the time of the payment and the
         buyer's figures; the customer's mail and push as jobs. Stock is locked last: call this after everything else
-        that locks, and payments before orders. An abandoned order that comes back takes its stock again, and TooFew is
-        raised when it is gone.
+        that locks, and payments before orders. An abandoned order that comes back takes its stock again, and Outrun is
+        raised when it is gone. `quiet` sends nothing to the customer.
         """
         moved = await self._moved(order_id, to, sources_of(to) if from_ is None else _listed(from_))
         if moved is None:
             return False
-        await self._cause(moved, to, by, cause)
+        await self._record(moved, to, by, cause)
+        if not quiet:
+            await self._tell(moved, to)
         if to in _LET_GO:
             await self._let_go([moved])
         elif to != "archived" and not moved.holds_stock and not moved.is_temporary:
-            await self._take_again(moved)
+            try:
+                await self._take_again(moved)
+            except TooFew as error:
+                raise await refusal_of(self.session, error) from error
         return True
 
     async def cancel(self, order_id: int, *, by: int | None, cause: str = "cancelled") -> bool:
@@ -85,7 +92,8 @@ class OrderLife:
         for order_id in ids:
             moved = await self._moved(order_id, "cancelled", ("pending", "payment_pending"))
             if moved is not None:
-                await self._cause(moved, "cancelled", None, EXPIRED)
+                await self._record(moved, "cancelled", None, EXPIRED)
+                await self._tell(moved, "cancelled")
                 gone.append(moved)
         await self._let_go(gone)
         return len(gone)
@@ -102,23 +110,33 @@ class OrderLife:
                 if row is None:
                     return False
                 moved = Moved(*row)
-                await self._cause(moved, "paid", None, "late_payment")
+                await self._record(moved, "paid", None, "late_payment")
+                await self._tell(moved, "paid")
                 await self._take_again(moved)
         except TooFew:
             return False
         return True
+
+    async def release(self, order_id: int) -> None:
+        """Stock and coupon of an order that is about to be deleted go back, unless they have; it is locked already."""
+        row = (await self.session.execute(queries.ONE, {"id": order_id})).one_or_none()
+        if row is not None:
+            await self._let_go([Moved(*row)])
 
     async def _moved(self, order_id: int, to: Status, sources: Sequence[Status]) -> Moved | None:
         values = {"id": order_id, "to": to, "sources": list(sources)}
         row = (await self.session.execute(queries.MOVE, values)).one_or_none()
         return None if row is None else Moved(*row)
 
-    async def _cause(self, moved: Moved, to: Status, by: int | None, cause: str) -> None:
-        """The timeline's entry, the buyer's figures, mail and push."""
+    async def _record(self, moved: Moved, to: Status, by: int | None, cause: str) -> None:
+        """The timeline's entry and the buyer's figures."""
         event = {"order_id": moved.id, "status": to, "by_id": by, "cause": cause}
         await self.session.execute(insert(OrderEvent).values(event))
         if to in _BUYS and moved.user_id is not None:
             await mark_buyer(self.session, moved.user_id)
+
+    async def _tell(self, moved: Moved, to: Status) -> None:
+        """The customer's push and mail, as jobs."""
         if moved.is_temporary:
             return
         await defer(self.session, "notifications:order_moved", order_id=moved.id)

@@ -2,12 +2,18 @@
 
 from collections import defaultdict
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.orders.models import Order
+from app.domain.orders.queries import lists
 from app.domain.orders.queries import reading as queries
 from app.domain.orders.schemas import orders as schemas
 from app.domain.storefront.service.products import MEDIA_PATH
+from app.errors import NotFound
 from app.settings import Settings
+
+UNKNOWN = "No Order matches the given query."
 
 
 class OrderReader:
@@ -16,6 +22,17 @@ class OrderReader:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
         self.media_url = f"{settings.public_url}{MEDIA_PATH}"
+
+    async def one(self, order_id: int, condition: lists.Condition, *, timeline: bool) -> schemas.Order:
+        """Raises NotFound, also for an order outside of the condition."""
+        statement = select(*Order.__table__.columns).where(Order.id == order_id, condition)
+        found = await self.read(statement, timeline=timeline)
+        if not found:
+            raise NotFound(UNKNOWN)
+        return found[0]
+
+    async def count(self, condition: lists.Condition) -> int:
+        return int((await self.session.execute(lists.count(condition))).scalar_one())
 
     async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
         """The orders of a statement of the table's columns, in its order."""

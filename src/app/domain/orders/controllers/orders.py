@@ -1,0 +1,65 @@
+"""`/api/orders/`: orders, one by one."""
+
+from litestar import Controller, delete, get, patch, put
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.orders.queries import lists
+from app.domain.orders.schemas.inputs import OrderUpdateInput
+from app.domain.orders.schemas.orders import Order
+from app.domain.orders.service.desk import OrderDesk
+from app.domain.orders.service.reading import OrderReader
+from app.http.guards import signed_in, staff
+from app.http.openapi.hints import ERRORS
+from app.http.principal import Principal
+
+Session = NamedDependency[AsyncSession]
+User = NamedDependency[Principal]
+Desk = NamedDependency[OrderDesk]
+Reader = NamedDependency[OrderReader]
+
+
+def provide_desk(session: Session, user: User) -> OrderDesk:
+    return OrderDesk(session, user)
+
+
+def provide_reader(session: Session, state: State) -> OrderReader:
+    return OrderReader(session, state.settings)
+
+
+DEPENDENCIES = {
+    "desk": Provide(provide_desk, sync_to_thread=False),
+    "reader": Provide(provide_reader, sync_to_thread=False),
+}
+
+
+class OrderController(Controller):
+    """Everybody has the own orders; staff have all; the owner of a store sees those that are picked up there."""
+
+    path = "/api/orders"
+    tags = ("orders",)
+    dependencies = DEPENDENCIES
+
+    @get("/{id:int}/", guards=[signed_in], operation_id="orders_retrieve")
+    async def one(self, reader: Reader, user: User, id: int) -> Order:  # noqa: A002 - the path's name
+        return await reader.one(id, lists.visible(user), timeline=user.is_admin)
+
+    @put("/{id:int}/", guards=[signed_in], operation_id="orders_update", opt={ERRORS: (400, 403)})
+    async def replace(self, desk: Desk, reader: Reader, user: User, id: int, data: OrderUpdateInput) -> Order:  # noqa: A002
+        return await _changed(desk, reader, user, id, data)
+
+    @patch("/{id:int}/", guards=[signed_in], operation_id="orders_partial_update", opt={ERRORS: (400, 403)})
+    async def change(self, desk: Desk, reader: Reader, user: User, id: int, data: OrderUpdateInput) -> Order:  # noqa: A002
+        return await _changed(desk, reader, user, id, data)
+
+    @delete("/{id:int}/", guards=[staff], operation_id="orders_destroy", opt={ERRORS: (400,)})
+    async def remove(self, desk: Desk, id: int) -> None:  # noqa: A002
+        await desk.delete(id)
+
+
+async def _changed(
+    desk: OrderDesk, reader: OrderReader, user: Principal, order_id: int, data: OrderUpdateInput
+) -> Order:
+    await desk.change(order_id, data)
+    return await reader.one(order_id, lists.visible(user), timeline=user.is_admin)
