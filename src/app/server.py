@@ -37,6 +37,7 @@ from app.domain.notifications.service.sending import PushSender
 from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
+from app.domain.payments.controllers.distribution_centers import DistributionCenterController
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -94,6 +95,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     ProductController,
     DollarRateController,
     RateUpdateController,
+    DistributionCenterController,
     StoreController,
     StoreProductController,
     OrderListController,

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory import queries
-from app.domain.inventory.models import StockEntry, StockPool, StockSlot
+from app.domain.inventory.models import StockEntry, StockLocation, StockPool, StockSlot
 from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, EntryKind, spread
 
 
@@ -70,11 +70,20 @@ class StockService:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def open_pool(self, units: int, *, slots: int = CALM_SLOTS, cause: str) -> int:
-        """A new pool with its opening in the ledger; returns its id."""
-        pool_id = await self._new_pool(units, slots)
+    async def open_pool(self, units: int, *, slots: int = CALM_SLOTS, cause: str, at: int | None = None) -> int:
+        """A new pool with its opening in the ledger; returns its id. `at` is a location, None the shop itself."""
+        pool_id = await self._new_pool(units, slots, location_id=at)
         await self._enter(pool_id, units, "opening", cause)
         return pool_id
+
+    async def open_location(self, name: str) -> int:
+        """A place where units are kept; returns its id."""
+        statement = insert(StockLocation).values(name=name).returning(StockLocation.id)
+        location_id: int = (await self.session.execute(statement)).scalar_one()
+        return location_id
+
+    async def name_location(self, location_id: int, name: str) -> None:
+        await self.session.execute(update(StockLocation).where(StockLocation.id == location_id).values(name=name))
 
     async def free(self, pool_ids: Iterable[int]) -> dict[int, int]:
         """Units that can be sold now, by pool."""
@@ -193,10 +202,8 @@ class StockService:
         """Lock the pool's slots with everything that can be sold in them; returns the units."""
         return int((await self.session.execute(queries.GATHER, {"pools": [pool_id]})).scalar_one())
 
-    async def _new_pool(
-        self, units: int, slots: int, *, parent_id: int | None = None, closes_at: datetime | None = None
-    ) -> int:
-        statement = insert(StockPool).values(parent_id=parent_id, closes_at=closes_at).returning(StockPool.id)
+    async def _new_pool(self, units: int, slots: int, **columns: Any) -> int:
+        statement = insert(StockPool).values(**columns).returning(StockPool.id)
         pool_id: int = (await self.session.execute(statement)).scalar_one()
         rows = [{"pool_id": pool_id, "n": n, "available": part} for n, part in enumerate(spread(units, slots))]
         await self.session.execute(insert(StockSlot), rows)
