@@ -25,6 +25,8 @@ from app.domain.accounts.controllers.registration import RegistrationController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.activity.controllers import ActivityController
+from app.domain.carts.controllers.staff import StaffCartController
+from app.domain.carts.controllers.visitors import VisitorCartController
 from app.domain.catalog.controllers import CategoryController, ReviewController
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
@@ -102,6 +104,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     OrderMoveController,
     OrderController,
     MediaController,
+    VisitorCartController,
+    StaffCartController,
     DeviceController,
     NotificationController,
     EmailController,

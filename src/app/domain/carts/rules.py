@@ -1,8 +1,11 @@
 """The states of a cart, when silence ends one, and how it is told of in words. Pure."""
 
 import datetime as dt
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 from uuid import UUID
+
+import msgspec
 
 Status = Literal["active", "abandoned", "recovered", "converted", "expired"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -70,3 +73,47 @@ def who(name: str, email: str) -> str:
     if name and email:
         return f"{name} ({email})"
     return name or email
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Some units of one choice of a product."""
+
+    product_id: int
+    quantity: int
+    variants: dict[str, str] | None = None
+    label: str = ""
+
+    @property
+    def choice(self) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """What two lines of the same thing have in common."""
+        return self.product_id, tuple(sorted((self.variants or {}).items()))
+
+
+def label_of(variants: Mapping[str, str] | None) -> str:
+    """`Color: Rojo, Talle: S`."""
+    return ", ".join(f"{variant}: {option}" for variant, option in (variants or {}).items())
+
+
+def merged(own: Iterable[Line], older: Iterable[Line], free: Mapping[Any, int]) -> list[Line]:
+    """One cart of two: what lies in both is added up, and nothing that came from the older one exceeds the stock.
+
+    `free` says how many units of each choice can be sold. Lines of the newer cart alone stay as they are; a line of
+    which nothing can be sold is left out.
+    """
+    added: dict[Any, int] = {}
+    known: dict[Any, Line] = {}
+    for line in older:
+        added[line.choice] = added.get(line.choice, 0) + line.quantity
+        known.setdefault(line.choice, line)
+    result: list[Line] = []
+    for line in own:
+        more = added.pop(line.choice, 0)
+        quantity = min(line.quantity + more, free.get(line.choice, 0)) if more else line.quantity
+        result.append(msgspec.structs.replace(line, quantity=quantity))
+    rest = [msgspec.structs.replace(known[key], quantity=min(units, free.get(key, 0))) for key, units in added.items()]
+    return [line for line in (*result, *rest) if line.quantity > 0]
+
+
+def percentage(part: int, whole: int) -> float:
+    """A part of a whole in percent, of two places; 0 of nothing."""
+    return round(part / whole * 100, 2) if whole else 0.0

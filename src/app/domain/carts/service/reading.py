@@ -1,0 +1,121 @@
+"""Carts as they are shown: by the clock, and while they are open at today's prices."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.carts import queries, rules
+from app.domain.carts.models import Cart
+from app.domain.carts.schemas import AbandonedCart, CartItem, ProductDetails
+from app.domain.carts.service.lines import LineService, line_of
+from app.domain.carts.service.prices import CartPricer, Priced
+from app.domain.storefront.service.products import MEDIA_PATH
+from app.errors import NotFound
+from app.settings import Settings
+
+
+class CartReader:
+    """Reads carts; changes nothing."""
+
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.session = session
+        self.minutes = settings.cart_abandoned_minutes
+        self.media_url = f"{settings.public_url}{MEDIA_PATH}"
+
+    async def public(self, anonymous_id: UUID) -> AbandonedCart:
+        """A cart for whoever knows its id: nobody's address and telephone can be read from it.
+
+        Raises NotFound, also for a cart that has become an order.
+        """
+        statement = queries.carts(self.minutes).where(Cart.anonymous_id == anonymous_id, Cart.status != "converted")
+        rows = (await self.session.execute(statement)).all()
+        if not rows:
+            raise NotFound
+        return _veiled((await self._shown(rows))[0])
+
+    async def get(self, cart_id: int) -> AbandonedCart:
+        """Raises NotFound."""
+        rows = (await self.session.execute(queries.carts(self.minutes).where(Cart.id == cart_id))).all()
+        if not rows:
+            raise NotFound
+        return (await self._shown(rows))[0]
+
+    async def count(self, statement: queries.ReadStatement) -> int:
+        counted = select(func.count()).select_from(statement.order_by(None).subquery())
+        return int((await self.session.execute(counted)).scalar_one())
+
+    async def page(self, statement: queries.ReadStatement, limit: int, offset: int) -> list[AbandonedCart]:
+        rows = (await self.session.execute(statement.limit(limit).offset(offset))).all()
+        return await self._shown(rows)
+
+    async def _shown(self, rows: Sequence[Any]) -> list[AbandonedCart]:
+        items = await LineService(self.session).of([row.id for row in rows])
+        shown = []
+        for row in rows:
+            lines = items.get(row.id, [])
+            priced = await self._priced(row, lines)
+            shown.append(self._cart(row, lines, priced))
+        return shown
+
+    async def _priced(self, row: Any, lines: Sequence[Any]) -> Priced | None:
+        """What an open cart costs now. None for one that is over, or of which something is for sale no more."""
+        if row.status not in rules.LIVE or not lines:
+            return None
+        priced = await CartPricer(self.session).price([line_of(line) for line in lines])
+        return priced if len(priced.lines) == len(lines) else None
+
+    def _cart(self, row: Any, lines: Sequence[Any], priced: Priced | None) -> AbandonedCart:
+        prices = [line.price for line in lines] if priced is None else [each.price for each in priced.lines]
+        sums = row if priced is None else priced
+        account_name = f"{row.first_name or ''} {row.last_name or ''}".strip()
+        name, email = row.customer_name or account_name, row.customer_email or row.account_email or ""
+        return AbandonedCart(
+            id=row.id,
+            user=row.user_id,
+            anonymous_id=row.anonymous_id,
+            status=row.status,
+            customer_name=name,
+            customer_email=email,
+            customer_phone=row.customer_phone,
+            subtotal=sums.subtotal,
+            discount=sums.discount,
+            total=sums.total,
+            created_at=row.created_at,
+            last_activity=row.last_activity,
+            abandoned_at=row.abandoned_at,
+            recovered_at=row.recovered_at,
+            products=[self._item(line, price) for line, price in zip(lines, prices, strict=True)],
+            coupon_details=None,
+            customer=rules.who(name, email),
+            items_count=sum(line.quantity for line in lines),
+            time_abandoned=rules.in_spanish(row.time_abandoned),
+        )
+
+    def _item(self, row: Any, price: Any) -> CartItem:
+        details = None
+        if row.product_id is not None:
+            image = row.image
+            details = ProductDetails(
+                id=row.product_id,
+                name=row.name,
+                image=image if image is None or image.startswith("https://") else f"{self.media_url}{image}",
+                volume=row.volume,
+                dimensions=row.dimensions,
+                currency=row.currency,
+                has_special_promotion=row.has_special_promotion,
+                special_promotion_name=row.special_promotion_name or None,
+            )
+        return CartItem(row.id, row.product_id, details, row.quantity, price, row.variants, row.variants_label)
+
+
+def _veiled(cart: AbandonedCart) -> AbandonedCart:
+    """Without a linked cart's e-mail and telephone, and with a visitor's own only to be recognised."""
+    linked = cart.user is not None
+    email = "" if linked else rules.masked_email(cart.customer_email)
+    phone = "" if linked else rules.masked_phone(cart.customer_phone)
+    name = cart.customer_name
+    return msgspec.structs.replace(cart, customer_email=email, customer_phone=phone, customer=rules.who(name, email))
