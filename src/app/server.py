@@ -27,6 +27,7 @@ from app.domain.accounts.service.passwords import Passwords
 from app.domain.activity.controllers import ActivityController
 from app.domain.carts.controllers.staff import StaffCartController
 from app.domain.carts.controllers.visitors import VisitorCartController
+from app.domain.carts.service.linking import CartLinks
 from app.domain.catalog.controllers import CategoryController, ReviewController
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
@@ -174,7 +175,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "throttle": Throttle(settings),
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
-        "cart_linker": None,
+        "cart_linker": CartLinks(settings),
         "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),

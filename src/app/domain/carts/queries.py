@@ -213,3 +213,39 @@ CONVERTED_INTO = text("""
     SELECT converted_order_id FROM cart
      WHERE anonymous_id = :anonymous AND status = 'converted' AND user_id = CAST(:user AS bigint)
 """).bindparams(_ANONYMOUS)
+
+# Two logins of one user at once, with whichever carts, come one after the other.
+ONE_LINK_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:space, (CAST(:user AS bigint) % 2147483647)::int4)")
+
+# The named cart first, then the user's others; locked in one order.
+LINKED = text("""
+    SELECT id, anonymous_id, user_id, status, last_activity <= clock_timestamp() - make_interval(days => :days) AS stale
+      FROM cart
+     WHERE anonymous_id = :anonymous
+        OR user_id = CAST(:user AS bigint) AND status IN ('active', 'abandoned')
+           AND last_activity > clock_timestamp() - make_interval(days => :days)
+     ORDER BY id FOR UPDATE
+""").bindparams(_ANONYMOUS)
+
+LINK = text("""
+    UPDATE cart
+       SET user_id = :user, last_activity = clock_timestamp(),
+           abandoned_at = CASE WHEN status = 'abandoned' THEN NULL ELSE abandoned_at END,
+           status = CASE WHEN status = 'abandoned' THEN 'active' ELSE status END
+     WHERE id = :id
+""")
+
+RETIRE = text("""
+    UPDATE cart
+       SET status = 'expired', abandoned_at = coalesce(abandoned_at, last_activity + make_interval(mins => :minutes))
+     WHERE id = ANY (:ids)
+""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+PUT_SUMS = text("UPDATE cart SET subtotal = :subtotal, discount = :discount, total = :total WHERE id = :id")
+
+# Which pools each choice is taken from: the options chosen, or the product's own.
+POOLS = text("""
+    SELECT p.id AS product_id, p.has_variants, p.pool_id, o.variant_name, o.name, o.pool_id AS option_pool_id
+      FROM product p LEFT JOIN product_option o ON o.product_id = p.id AND p.has_variants
+     WHERE p.id = ANY (:products) AND p.deleted_at IS NULL AND p.is_available
+""").bindparams(bindparam("products", type_=ARRAY(BigInteger)))
