@@ -17,6 +17,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "promos",
     "notifications",
     "email",
+    "analytics",
     "visitors",
 )
 

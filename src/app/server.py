@@ -25,6 +25,7 @@ from app.domain.accounts.controllers.registration import RegistrationController
 from app.domain.accounts.service.authenticator import Authenticator
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.activity.controllers import ActivityController
+from app.domain.analytics.controllers import StatisticsController
 from app.domain.carts.controllers.staff import StaffCartController
 from app.domain.carts.controllers.visitors import VisitorCartController
 from app.domain.carts.service.linking import CartLinks
@@ -113,6 +114,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     UnsubscribeController,
     VisitorController,
     VisitController,
+    StatisticsController,
 )
 
 

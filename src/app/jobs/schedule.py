@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import email, notifications, promos, rates, upkeep
+from app.jobs import analytics, email, notifications, promos, rates, upkeep
 from app.jobs.queue import Job
 
-MODULES = (email, notifications, promos, rates, upkeep)
+MODULES = (analytics, email, notifications, promos, rates, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -32,5 +32,6 @@ SCHEDULE = (
     Periodic("*/10 * * * * 50", upkeep.forget_hits),
     Periodic("*/10 * * * * 40", notifications.forget_old_rows),
     Periodic("23 * * * *", email.forget_old),
+    Periodic("* * * * * 55", analytics.fold_sales),
     Periodic("*/10 * * * * 30", rates.update_rates),
 )

@@ -72,6 +72,11 @@ class User(Identified, Base):
         CheckConstraint("deleted_at IS NULL OR NOT is_active", name="deleted_is_inactive"),
         Index("uq_users_email_lower", text("lower(email)"), unique=True),
         Index("ix_users_date_joined", text("date_joined DESC"), text("id DESC")),
+        Index(
+            "ix_users_customers",
+            "date_joined",
+            postgresql_where=text("NOT is_staff AND NOT is_superuser AND deleted_at IS NULL"),
+        ),
         # Few are inactive: whoever asks for everybody else takes them away by a look at this index.
         Index("ix_users_inactive", "id", postgresql_where=text("NOT is_active")),
     )
