@@ -60,6 +60,7 @@ from app.http.cors import KnownOrigins
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
+from app.http.idempotency import REPLAYED, IdempotencyMiddleware, KeyedRequests
 from app.http.openapi.pages import DOCS_HANDLERS
 from app.http.ready import Answer
 from app.http.throttling import Throttle, give_back_unproven, show_rate
@@ -72,7 +73,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
 # What a browser's script may read beside the body.
 EXPOSED_HEADERS = [
-    *("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate"),
+    *("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate", REPLAYED),
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
 ]
 DEPENDENCIES = {
@@ -141,7 +142,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         route_handlers=[Router(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
         dependencies=DEPENDENCIES,
         state=State(_state(settings, engine)),
-        middleware=[TransactionMiddleware],
+        middleware=[TransactionMiddleware, IdempotencyMiddleware],
         after_exception=[roll_back, give_back_unproven],
         before_send=[show_rate],
         exception_handlers={Exception: answers.handle},
@@ -175,6 +176,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
+        "keyed_requests": KeyedRequests(settings.asyncpg_dsn),
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": CartLinks(settings),
@@ -196,5 +198,6 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.push_sender.aclose()
         await app.state.rate_updater.aclose()
         await app.state.hold_desk.engine.close()
+        await app.state.keyed_requests.close()
         await app.state.throttle.close()
         await engine.dispose()

@@ -18,6 +18,7 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.http.guards import challenge
+from app.http.idempotency import Replayed
 
 log = structlog.get_logger("app.errors")
 
@@ -40,6 +41,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Litestar's exception handler for everything."""
     if isinstance(error, AppError):
         return render(request, error)
+    if isinstance(error, Replayed):
+        return Response(error.body, status_code=error.status, headers=error.headers)
     if isinstance(error, HTTPException):
         return render(request, _framework_error(request, error))
     known = app_error_of(error)

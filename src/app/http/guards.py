@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from litestar import Litestar
-from litestar.connection import ASGIConnection
+from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
 from app.errors import Forbidden, NotAuthenticated, WrongKey
 from app.http.cron_key import ShownKey, shown_key
+from app.http.idempotency import KeyedRequests, takes_key
 from app.http.principal import Claim, Principal
 from app.http.throttling import Throttle
 
@@ -93,6 +94,8 @@ async def claimed(connection: Connection, handler: BaseRouteHandler) -> None:
     if claim is None:
         raise NotAuthenticated
     connection.scope["state"][_CLAIM] = claim
+    if takes_key(connection, handler) and await _identify(connection) is None:
+        raise NotAuthenticated  # an answer that is replayed comes from no statement that would check the claim
     await _throttle(connection).admit(connection, handler, claim.user_id, proven=False)
 
 
@@ -135,9 +138,11 @@ class _Authorization:
         self.handler = handler
         self.guards: Sequence[Any] = handler.resolve_guards()
 
-    async def __call__(self, connection: Connection) -> None:
+    async def __call__(self, connection: Any) -> None:
         for guard in self.guards:
             await guard(connection, self.handler)
+        if takes_key(connection, self.handler):
+            await _take_key(connection, self.handler)
 
 
 def authorize_without_copies(app: Litestar) -> None:
@@ -184,6 +189,13 @@ def _enter(connection: Connection, principal: Principal | None) -> None:
     if gate.closed:
         is_admin = principal is not None and principal.is_admin
         gate.admit(connection.scope["path_template"], connection.headers.get(BYPASS), is_admin=is_admin)
+
+
+async def _take_key(request: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """After the caller is known: a key is the caller's own."""
+    keys: KeyedRequests = request.app.state.keyed_requests
+    principal = provide_caller(request)
+    await keys.begin(request, handler, f"user {principal.id}" if principal else "nobody")
 
 
 def _throttle(connection: Connection) -> Throttle:

@@ -28,6 +28,7 @@ SCHEDULE = (
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
     Periodic("7 * * * *", upkeep.forget_expired_tokens),
+    Periodic("27 * * * *", upkeep.forget_keys),
     Periodic("17 * * * *", upkeep.forget_old_codes),
     Periodic("*/10 * * * * 50", upkeep.forget_hits),
     Periodic("*/10 * * * * 40", notifications.forget_old_rows),

@@ -4,6 +4,7 @@ import structlog
 from sqlalchemy import text
 
 from app.domain.inventory.service import StockService
+from app.http.idempotency import FORGET
 from app.jobs.queue import announced_jobs, job
 from app.jobs.service import QueueService
 from app.jobs.work import Work
@@ -76,6 +77,13 @@ async def forget_hits(work: Work) -> int:
     """Counts of clients that have not called for a whole window."""
     async with work.transaction() as session:
         return int(getattr(await session.execute(_FORGET_HITS), "rowcount", 0))
+
+
+@job("upkeep:forget_keys", housekeeping=True)
+async def forget_keys(work: Work) -> int:
+    """Answers to idempotency keys are kept for three days; then a key is a new request."""
+    async with work.transaction() as session:
+        return int(getattr(await session.execute(FORGET), "rowcount", 0))
 
 
 @job("upkeep:forget_old_codes", housekeeping=True)

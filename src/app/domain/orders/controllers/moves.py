@@ -13,6 +13,7 @@ from app.domain.orders.schemas.orders import Notice, Order
 from app.domain.orders.service.desk import OrderDesk
 from app.domain.orders.service.reading import OrderReader
 from app.http.guards import provide_user, signed_in, staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
@@ -35,7 +36,13 @@ class OrderMoveController(Controller):
     tags = ("orders",)
     dependencies = DEPENDENCIES
 
-    @post("/cancel/", guards=[signed_in], status_code=200, operation_id="orders_cancel", opt={ERRORS: (400, 403)})
+    @post(
+        "/cancel/",
+        guards=[signed_in],
+        status_code=200,
+        operation_id="orders_cancel",
+        opt={ERRORS: (400, 403), KEYED: True},
+    )
     async def cancel(self, desk: Desk, reader: Reader, user: User, id: int) -> Order:  # noqa: A002 - the path's name
         await desk.cancel(id)
         return await _shown(reader, user, id)
@@ -52,12 +59,20 @@ class OrderMoveController(Controller):
         await desk.move(id, data.status)
         return await _shown(reader, user, id)
 
-    @post("/archive/", guards=[staff], status_code=200, operation_id="orders_archive", opt={ERRORS: (400,)})
+    @post(
+        "/archive/", guards=[staff], status_code=200, operation_id="orders_archive", opt={ERRORS: (400,), KEYED: True}
+    )
     async def archive(self, desk: Desk, reader: Reader, user: User, id: int) -> Order:  # noqa: A002
         await desk.archive(id)
         return await _shown(reader, user, id)
 
-    @post("/unarchive/", guards=[staff], status_code=200, operation_id="orders_unarchive", opt={ERRORS: (400, 409)})
+    @post(
+        "/unarchive/",
+        guards=[staff],
+        status_code=200,
+        operation_id="orders_unarchive",
+        opt={ERRORS: (400, 409), KEYED: True},
+    )
     async def unarchive(self, desk: Desk, reader: Reader, user: User, id: int, data: UnarchiveInput) -> Order:  # noqa: A002
         """Back to what it was before, or to `status` if that is a move from there."""
         await desk.unarchive(id, data.status)

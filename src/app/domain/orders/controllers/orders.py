@@ -11,6 +11,7 @@ from app.domain.orders.schemas.orders import Order
 from app.domain.orders.service.desk import OrderDesk
 from app.domain.orders.service.reading import OrderReader
 from app.http.guards import signed_in, staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
@@ -45,7 +46,7 @@ class OrderController(Controller):
     async def one(self, reader: Reader, user: User, id: int) -> Order:  # noqa: A002 - the path's name
         return await reader.one(id, lists.visible(user), timeline=user.is_admin)
 
-    @put("/{id:int}/", guards=[signed_in], operation_id="orders_update", opt={ERRORS: (400, 403)})
+    @put("/{id:int}/", guards=[signed_in], operation_id="orders_update", opt={ERRORS: (400, 403), KEYED: True})
     async def replace(self, desk: Desk, reader: Reader, user: User, id: int, data: OrderUpdateInput) -> Order:  # noqa: A002
         return await _changed(desk, reader, user, id, data)
 

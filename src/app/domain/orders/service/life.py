@@ -68,13 +68,7 @@ class OrderLife:
         await self._record(moved, to, by, cause)
         if not quiet:
             await self._tell(moved, to)
-        if to in _LET_GO:
-            await self._let_go([moved])
-        elif to != "archived" and not moved.holds_stock and not moved.is_temporary:
-            try:
-                await self._take_again(moved)
-            except TooFew as error:
-                raise await refusal_of(self.session, error) from error
+        await self._settle(moved, to)
         return True
 
     async def cancel(self, order_id: int, *, by: int | None, cause: str = "cancelled") -> bool:
@@ -142,6 +136,16 @@ class OrderLife:
         await defer(self.session, "notifications:order_moved", order_id=moved.id)
         if kind := _MAILS.get(to):
             await defer(self.session, "send_order_mail", order_id=moved.id, kind=kind)
+
+    async def _settle(self, moved: Moved, to: Status) -> None:
+        """Stock and coupon follow the status: given back, or taken again by an order that had let them go."""
+        if to in _LET_GO:
+            await self._let_go([moved])
+        elif to != "archived" and not moved.holds_stock and not moved.is_temporary:
+            try:
+                await self._take_again(moved)
+            except TooFew as error:
+                raise await refusal_of(self.session, error) from error
 
     async def _let_go(self, orders: Sequence[Moved]) -> None:
         """Coupons back, then stock; of all orders in one call, since stock is locked pool by pool."""

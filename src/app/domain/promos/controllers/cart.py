@@ -7,6 +7,7 @@ from app.domain.promos.schemas import CheckoutInput, Hold, ReserveInput, TokenIn
 from app.domain.promos.service.holds import HoldDesk, HoldService
 from app.http.decoding import ApiRequest
 from app.http.guards import BASIC_FIRST, claimed, signed_in
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Claim, Principal
 from app.http.ready import Answer
@@ -23,7 +24,7 @@ class CartController(Controller):
         ["/cart/reserve", "/api/cart/reserve"],
         guards=[claimed],
         operation_id="flash_cart_reserve",
-        opt={ERRORS: (403, 404)},
+        opt={ERRORS: (403, 404), KEYED: True},
     )
     async def reserve(self, request: ApiRequest, claim: Claim, data: ReserveInput) -> Response[Hold]:
         """201 with a new hold; 200 with the one that the caller has already."""
@@ -35,13 +36,16 @@ class CartController(Controller):
         ["/cart/checkout", "/api/cart/checkout"],
         guards=[signed_in],
         operation_id="flash_cart_checkout",
-        opt={ERRORS: (404,)},
+        opt={ERRORS: (404,), KEYED: True},
     )
     async def checkout(self, session: AsyncSession, user: Principal, data: CheckoutInput) -> Hold:
         return await HoldService(session).check_out(user, data.token, data.payment_method)
 
     @put(
-        ["/cart/cancel", "/api/cart/cancel"], guards=[signed_in], operation_id="flash_cart_cancel", opt={ERRORS: (404,)}
+        ["/cart/cancel", "/api/cart/cancel"],
+        guards=[signed_in],
+        operation_id="flash_cart_cancel",
+        opt={ERRORS: (404,), KEYED: True},
     )
     async def cancel(self, session: AsyncSession, user: Principal, data: TokenInput) -> Hold:
         return await HoldService(session).cancel(user, data.token)
