@@ -38,6 +38,7 @@ from app.domain.email.service.personal_data import MailData
 from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
+from app.domain.orders.controllers.abandoned import AbandonedOrderController
 from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
@@ -104,6 +105,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     StoreController,
     StoreProductController,
     OrderListController,
+    AbandonedOrderController,
     OrderMoveController,
     OrderController,
     MediaController,

@@ -9,7 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries
+from app.domain.carts.queries import reading as queries
 from app.domain.carts.rules import STATUSES
 from app.domain.carts.schemas import AbandonedCart, AbandonedCartStatistics, Identified, Period, Recovered
 from app.domain.carts.service.reading import CartReader

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries
+from app.domain.carts.queries import writing as queries
 from app.domain.carts.rules import anonymous_id_of
 from app.errors import Refused
 

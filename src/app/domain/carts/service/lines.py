@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries
 from app.domain.carts.models import LABEL_LENGTH, CartItem
+from app.domain.carts.queries import reading as queries
 from app.domain.carts.rules import Line, label_of
 from app.domain.carts.service.prices import Priced
 

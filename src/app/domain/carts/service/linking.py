@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries, rules
+from app.domain.carts import rules
+from app.domain.carts.queries import writing as queries
 from app.domain.carts.rules import Line, anonymous_id_of, merged
 from app.domain.carts.service.lines import LineService, line_of
 from app.domain.carts.service.prices import CartPricer

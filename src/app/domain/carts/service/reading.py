@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries, rules
+from app.domain.carts import rules
 from app.domain.carts.models import Cart
+from app.domain.carts.queries import reading as queries
 from app.domain.carts.schemas import AbandonedCart, CartItem, ProductDetails
 from app.domain.carts.service.lines import LineService, line_of
 from app.domain.carts.service.prices import CartPricer, Priced

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
-from app.domain.carts import queries, rules
+from app.domain.carts import rules
 from app.domain.carts.models import Cart
+from app.domain.carts.queries import reading, writing
 from app.domain.carts.schemas import AbandonedCartStatistics, MostAbandonedProduct, Period
 from app.errors import NotFound, Refused
 from app.http.principal import Principal
@@ -36,21 +37,21 @@ class StaffCartService:
         Without `minutes` by the setting. Nobody waits for this: readers go by the clock.
         """
         values = {"minutes": self.minutes if minutes is None else minutes, "limit": limit}
-        return int(getattr(await self.session.execute(queries.IDENTIFY, values), "rowcount", 0))
+        return int(getattr(await self.session.execute(writing.IDENTIFY, values), "rowcount", 0))
 
     async def count_left(self, minutes: int) -> int:
         """How many `identify` would find."""
-        return int((await self.session.execute(queries.COUNT_LEFT, {"minutes": minutes})).scalar_one())
+        return int((await self.session.execute(writing.COUNT_LEFT, {"minutes": minutes})).scalar_one())
 
     async def expire(self, *, limit: int = MAX_ROWS) -> int:
         """Write down which carts nobody means any more; how many."""
         values = {"minutes": self.minutes, "days": rules.EXPIRES_AFTER_DAYS, "limit": limit}
-        return int(getattr(await self.session.execute(queries.EXPIRE, values), "rowcount", 0))
+        return int(getattr(await self.session.execute(writing.EXPIRE, values), "rowcount", 0))
 
     async def recover(self, cart_id: int, actor: Principal) -> None:
         """An abandoned cart's customer was won back. Raises NotFound and NotAbandoned; of several calls one counts."""
         values = {"id": cart_id, "minutes": self.minutes, "days": rules.EXPIRES_AFTER_DAYS}
-        if await self.session.scalar(queries.RECOVER, values) is None:
+        if await self.session.scalar(writing.RECOVER, values) is None:
             if await self.session.scalar(select(Cart.id).where(Cart.id == cart_id)) is None:
                 raise NotFound
             raise NotAbandoned
@@ -60,8 +61,8 @@ class StaffCartService:
 
     async def statistics(self, period: Period, window: Window) -> AbandonedCartStatistics:
         """Of carts that began in the window: from its first instant on, before its second."""
-        row = (await self.session.execute(queries.statistics(self.minutes, *window))).one()
-        most = await self.session.execute(queries.most_abandoned(self.minutes, *window))
+        row = (await self.session.execute(reading.statistics(self.minutes, *window))).one()
+        most = await self.session.execute(reading.most_abandoned(self.minutes, *window))
         return AbandonedCartStatistics(
             total_count=row.total_count,
             recovered_count=row.recovered_count,

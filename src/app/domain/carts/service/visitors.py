@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.carts import queries
+from app.domain.carts.queries import writing as queries
 from app.domain.carts.rules import Line
 from app.domain.carts.schemas import CartCustomerInfo, CartInput, CartItemInput
 from app.domain.carts.service.lines import LineService

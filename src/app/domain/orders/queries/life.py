@@ -56,6 +56,34 @@ UNPAID = text("""
      ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
+# What has been touched last counts: its owner's visit, its creation, its return from elsewhere.
+LEFT = text("""
+    SELECT id FROM orders
+     WHERE status = 'pending' AND (is_temporary OR NOT CAST(:temporary_only AS boolean))
+       AND greatest(last_activity, created_at, unpaid_since) <= clock_timestamp() - make_interval(mins => :minutes)
+     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+COUNT_LEFT = text("""
+    SELECT count(*) FROM orders
+     WHERE status = 'pending'
+       AND greatest(last_activity, created_at, unpaid_since) <= clock_timestamp() - make_interval(mins => :minutes)
+""")
+
+RECOVER = text("""
+    UPDATE orders SET abandoned_cart_recovered = true, last_activity = clock_timestamp()
+     WHERE id = :id AND status = 'abandoned'
+    RETURNING id
+""")
+
+# Orders that were abandoned in the last so many days, whatever became of them.
+ABANDONED_FIGURES = text("""
+    SELECT count(*) AS abandoned, coalesce(sum(total), 0.00) AS abandoned_value,
+           count(*) FILTER (WHERE abandoned_cart_recovered) AS recovered,
+           coalesce(sum(total) FILTER (WHERE abandoned_cart_recovered), 0.00) AS recovered_value
+      FROM orders
+     WHERE abandoned_at >= clock_timestamp() - make_interval(days => :days)
+""")
+
 HOLD_STOCK = text("UPDATE orders SET holds_stock = true WHERE id = :id")
 
 LET_GO = text("""

@@ -16,6 +16,7 @@ from app.domain.orders.states import Status, sources_of
 from app.jobs.queue import defer
 
 EXPIRED = "expired"
+SILENCE = "silence"
 # What a customer is told by mail when an order becomes this.
 _MAILS: dict[str, str] = {"paid": "payment_received", "shipped": "order_shipped"}
 # An order that is one of these has given back what it took.
@@ -82,15 +83,31 @@ class OrderLife:
         """
         values = {"limit": limit, "minutes": minutes, "hours": cash_hours, "cause": EXPIRED}
         ids = (await self.session.execute(queries.UNPAID, values)).scalars().all()
+        return len(await self._end(ids, "cancelled", ("pending", "payment_pending"), None, EXPIRED))
+
+    async def abandon(self, limit: int, *, minutes: int, temporary_only: bool, by: int | None) -> list[int]:
+        """Abandon up to `limit` pending orders that nobody has touched for so many minutes; which.
+
+        What they took goes back. Those that somebody else works on are passed over. The customer is not told.
+        """
+        values = {"limit": limit, "minutes": minutes, "temporary_only": temporary_only}
+        ids = (await self.session.execute(queries.LEFT, values)).scalars().all()
+        return await self._end(ids, "abandoned", ("pending",), by, SILENCE)
+
+    async def _end(
+        self, ids: Sequence[int], to: Status, sources: Sequence[Status], by: int | None, cause: str
+    ) -> list[int]:
+        """Move several orders to where nothing is held any more; what they took goes back in one call."""
         gone: list[Moved] = []
         for order_id in ids:
-            moved = await self._moved(order_id, "cancelled", ("pending", "payment_pending"))
+            moved = await self._moved(order_id, to, sources)
             if moved is not None:
-                await self._record(moved, "cancelled", None, EXPIRED)
-                await self._tell(moved, "cancelled")
+                await self._record(moved, to, by, cause)
+                if to == "cancelled":
+                    await self._tell(moved, to)
                 gone.append(moved)
         await self._let_go(gone)
-        return len(gone)
+        return [moved.id for moved in gone]
 
     async def revive(self, order_id: int) -> bool:
         """An order that ran out unpaid, and whose payment arrived after all, becomes `paid`.
