@@ -8,6 +8,7 @@ from sandbox.account import ensure_account, public_key
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.rates_table import RatesTable
+from sandbox.sheets_grid import Sheets
 
 TOKEN_SECONDS = 3599
 # Longer than any client waits.
@@ -32,6 +33,7 @@ class World:
         self.ledger = Ledger()
         self.faults = Faults()
         self.rates = RatesTable()
+        self.sheets = Sheets()
         # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
         self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
         # How often a token that fails for a while has failed.
@@ -46,4 +48,5 @@ class World:
         self.ledger.reset()
         self.faults.reset()
         self.rates.reset()
+        self.sheets.reset()
         self.failures.clear()

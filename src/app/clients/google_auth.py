@@ -16,6 +16,7 @@ from app.environment import is_protected
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 FCM_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+SHEETS_SCOPE = "https://www.googleapis.com/auth/spreadsheets"
 # Google's own library renews this long before the end.
 RENEW_SECONDS = 225.0
 ASSERTION_SECONDS = 3600
