@@ -13,7 +13,7 @@ depends_on = None
 
 FUNCTIONS = Path(__file__).resolve().parents[1] / "sql" / "catalogue_1.sql"
 # Tables whose rows decide what a list shows.
-MARKED = ("category", "product", "product_option", "dollar_rate")
+MARKED = ("category", "product", "product_option", "dollar_rate", "offer", "offer_product", "scheduled_discount")
 NAMES = (
     "catalogue_mark()",
     "catalogue_count()",

@@ -11,6 +11,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "inventory",
     "catalog",
     "stores",
+    "marketing",
     "carts",
     "orders",
     "payments",

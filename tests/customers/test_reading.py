@@ -3,7 +3,6 @@
 import datetime as dt
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from app.settings import Settings
 from tests.customers.conftest import CUSTOMERS, NOON, MakeOrder
 from tests.factories import bearer, make_staff, make_user
 from tests.factories_catalog import make_product
+from tests.factories_marketing import make_coupon
 
 Headers = dict[str, str]
 RED = {"Color": "Rojo"}
@@ -174,7 +174,7 @@ async def test_orders_are_shown_whole_newest_first(
 ) -> None:
     user, other = await make_user(db), await make_user(db)
     product = await make_product(db, name="Lámpara LED", image="products/1.jpg", volume="1 l", currency="USD")
-    coupon = uuid4()
+    coupon = (await make_coupon(db)).id
     first = await make_order(user, "90.00", subtotal=Decimal(100), discount=Decimal(10), coupon_id=coupon)
     await make_order(other, "1.00", 1)
     second = await make_order(user, "5.00", 2, status="pending", is_temporary=True, anonymous_id="x")

@@ -46,6 +46,7 @@ class Order(Identified, Base):
             "unpaid_since",
             postgresql_where=text("status IN ('pending', 'payment_pending') AND NOT is_temporary"),
         ),
+        Index("ix_orders_coupon_id", "coupon_id", postgresql_where=text("coupon_id IS NOT NULL")),
         Index("ix_orders_anonymous_id", "anonymous_id", postgresql_where=text("anonymous_id IS NOT NULL")),
     )
 
@@ -69,8 +70,7 @@ class Order(Identified, Base):
     subtotal: Mapped[PriceColumn] = mapped_column(server_default="0")
     discount: Mapped[PriceColumn] = mapped_column(server_default="0")
     bulk_promotion_discount: Mapped[PriceColumn] = mapped_column(server_default="0")
-    # The coupon's table comes with the price engine; its foreign key is added there.
-    coupon_id: Mapped[Any | None] = mapped_column(UUID(as_uuid=True))
+    coupon_id: Mapped[Any | None] = mapped_column(UUID(as_uuid=True), ForeignKey("coupon.id", ondelete="SET NULL"))
     # The dollar's value in pesos that priced this order's USD lines; null when it has none.
     dollar_rate: Mapped[Any | None] = mapped_column(Numeric(10, 2))
     shipping_notification_sent: Mapped[bool] = mapped_column(server_default=text("false"))

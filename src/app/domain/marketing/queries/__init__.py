@@ -1,0 +1,1 @@
+"""Statements of marketing, a file for each subject."""
