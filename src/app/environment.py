@@ -16,6 +16,9 @@ KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
 # Each mode of the mail server's connection with its usual port.
 SMTP_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
+# The sandbox's own account.
+SANDBOX_CLOUDINARY = "cloudinary://123456789012345:sandbox-cloudinary-secret@demo"
+_CLOUDINARY = re.compile(r"cloudinary://[\w-]+:[\w-]+@[\w-]+(?:\?upload_prefix=([^&\s]+))?", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
@@ -110,6 +113,23 @@ def mail_server(values: Mapping[str, str], *, production: bool, sandbox_port: in
         "smtp_tls_mode": mode,
         "mail_from": _sender(values, needed=production and bool(host)),
     }
+
+
+def picture_host(values: Mapping[str, str], *, production: bool) -> dict[str, Any]:
+    """Where pictures are kept: files of our own, or Cloudinary, whose address carries its key."""
+    backend = values.get("MEDIA_BACKEND", "local")
+    if backend not in {"local", "cloudinary"}:
+        raise SettingsError(f"MEDIA_BACKEND is local or cloudinary, not {backend!r}")
+    url = values.get("CLOUDINARY_URL", "" if production else SANDBOX_CLOUDINARY)
+    if backend == "cloudinary" and not url:
+        raise SettingsError("CLOUDINARY_URL is not set: cloudinary://key:secret@cloud")
+    found = _CLOUDINARY.fullmatch(url)
+    if url and found is None:
+        raise SettingsError("CLOUDINARY_URL has the form cloudinary://key:secret@cloud")
+    kept = {"media_backend": backend, "cloudinary_url": url}
+    if found and found[1] and "CLOUDINARY_UPLOAD_PREFIX" not in values:
+        kept["cloudinary_upload_prefix"] = base_url({"CLOUDINARY_URL": found[1]}, "CLOUDINARY_URL", "")
+    return kept
 
 
 def _sender(values: Mapping[str, str], *, needed: bool) -> str:

@@ -30,6 +30,7 @@ from app.domain.carts.controllers.staff import StaffCartController
 from app.domain.carts.controllers.visitors import VisitorCartController
 from app.domain.carts.service.linking import CartLinks
 from app.domain.catalog.controllers import CategoryController, ReviewController
+from app.domain.catalog.service.pictures import PictureStore
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
@@ -182,6 +183,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": CartLinks(settings),
+        "pictures": PictureStore(settings, sessions),
         "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
@@ -198,6 +200,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     finally:
         await app.state.maintenance.watch.close()
         await app.state.push_sender.aclose()
+        await app.state.pictures.aclose()
         await app.state.rate_updater.aclose()
         await app.state.hold_desk.engine.close()
         await app.state.keyed_requests.close()

@@ -20,6 +20,7 @@ from app.environment import (
     database_url_of,
     flag,
     mail_server,
+    picture_host,
     plain_scheme,
     read_env_file,
     secret_of,
@@ -34,6 +35,7 @@ FCM_URL = "https://fcm.googleapis.com"
 PROVIDERS = {
     "FCM_BASE_URL": (FCM_URL, "/fcm"),
     "GOOGLE_SHEETS_BASE_URL": ("https://sheets.googleapis.com", "/sheets"),
+    "CLOUDINARY_UPLOAD_PREFIX": ("https://api.cloudinary.com", "/cloudinary"),
     "DOLARAPI_BASE_URL": ("https://dolarapi.com", "/dolarapi"),
     "BLUELYTICS_BASE_URL": ("https://api.bluelytics.com.ar", "/bluelytics"),
     "ARGENTINADATOS_BASE_URL": ("https://api.argentinadatos.com", "/argentinadatos"),
@@ -89,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_tls_mode: str = "none"
     mail_from: str = ""
     media_backend: str = "local"
+    cloudinary_url: str = ""
+    cloudinary_upload_prefix: str = PROVIDERS["CLOUDINARY_UPLOAD_PREFIX"][0]
     media_root: str = "var/media"
     worker_concurrency: int = 10
     web_workers: int = 1
@@ -142,7 +146,6 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         throttles=_throttles(values, production=production),
         cors_allowed_origins=_origins(values, production=production),
         time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
-        media_backend=values.get("MEDIA_BACKEND", "local"),
         media_root=values.get("MEDIA_ROOT", "var/media"),
         log_level=values.get("LOG_LEVEL", "info").lower(),
         **_keys(values, production=production),
@@ -190,6 +193,7 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
             name.lower(): base_url(values, name, real if production else f"{sandbox}{path}")
             for name, (real, path) in PROVIDERS.items()
         },
+        **picture_host(values, production=production),
         "google_sheets_spreadsheet_id": values.get(
             "GOOGLE_SHEETS_SPREADSHEET_ID", "" if production else SANDBOX_SPREADSHEET
         ),

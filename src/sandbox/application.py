@@ -4,7 +4,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from sandbox import control, dollar_rates, page, sheets
+from sandbox import cloudinary, control, dollar_rates, page, sheets
 from sandbox.edge import Edge
 from sandbox.fcm import send_message
 from sandbox.google import give_token
@@ -28,6 +28,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     page.mail,
     *dollar_rates.HANDLERS,
     *sheets.HANDLERS,
+    *cloudinary.HANDLERS,
 )
 
 

@@ -19,6 +19,8 @@ def answer_of(provider: str, status: int) -> Response[bytes]:
         return _fcm(status)
     if provider == "google":
         return _json({"error": "internal_failure", "error_description": _words(status)}, status)
+    if provider == "cloudinary":
+        return _json({"error": {"message": _words(status)}}, status)
     if provider == "sheets":
         return _google(status)
     return _json(
@@ -54,7 +56,7 @@ def _google(status: int) -> Response[bytes]:
 
 
 def _json(content: dict[str, Any], status: int) -> Response[bytes]:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in {429, 503} else None
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in {420, 429, 503} else None
     return Response(msgspec.json.encode(content), status_code=status, headers=headers, media_type="application/json")
 
 

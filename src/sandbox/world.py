@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.account import ensure_account, public_key
+from sandbox.cloud import Cloud
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
 from sandbox.rates_table import RatesTable
@@ -34,6 +35,7 @@ class World:
         self.faults = Faults()
         self.rates = RatesTable()
         self.sheets = Sheets()
+        self.cloud = Cloud()
         # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
         self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
         # How often a token that fails for a while has failed.
@@ -49,4 +51,5 @@ class World:
         self.faults.reset()
         self.rates.reset()
         self.sheets.reset()
+        self.cloud.reset()
         self.failures.clear()

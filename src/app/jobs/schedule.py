@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import analytics, email, notifications, promos, rates, upkeep
+from app.jobs import analytics, email, notifications, pictures, promos, rates, upkeep
 from app.jobs.queue import Job
 
-MODULES = (analytics, email, notifications, promos, rates, upkeep)
+MODULES = (analytics, email, notifications, pictures, promos, rates, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 

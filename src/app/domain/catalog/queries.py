@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
 from app.domain.accounts.models import User
@@ -10,6 +10,13 @@ from app.domain.catalog.models import Category, Product, Review
 
 # Alphabetical for people: neither case nor accents count.
 BY_NAME = (func.lower(func.unaccent(Category.name)), Category.name, Category.id)
+
+# Deleted products count too. The parameter `key` is a picture's name up to the dot before its suffix.
+PICTURE_SHOWN = (
+    select(Product.id)
+    .where(or_(func.strpos(Product.image, bindparam("key")) > 0, func.strpos(Product.image_2, bindparam("key")) > 0))
+    .limit(1)
+)
 
 
 def subtree(roots: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

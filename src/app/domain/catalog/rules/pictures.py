@@ -1,24 +1,53 @@
 """What counts as a picture, and the picture that is kept of it: re-encoded, bounded, without metadata."""
 
+import hashlib
 import io
+import re
+import struct
+import zlib
 
 import msgspec
 from PIL import Image, ImageOps
 
-# Decoding asks for four bytes a pixel at most; a larger picture is refused from its header alone.
-MAX_PIXELS = 25_000_000
-# The longer side of what is kept, in pixels.
-MAX_SIDE = 2000
+from app.errors import Unavailable
+
+FOLDER = "products"
+MAX_BYTES = 10 << 20
+# What decoding one picture may take; who would take more is refused from his header alone.
+MAX_MEMORY = 50_400_000
+# The longer side of what is kept, in pixels. One that stays larger than MAX_BYTES (noise) becomes smaller.
+SIDES = (2000, 1400, 1000)
+MAX_SIDE = SIDES[0]
+# A baseline JPEG is decoded line by line and at a fraction of its size; nothing else may be this large.
+MAX_JPEG_PIXELS = 64_000_000
 _QUALITY = 85
-_SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-_READABLE = (*_SUFFIXES, "GIF")
+_KINDS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+SUFFIXES = tuple(_KINDS.values())
+_READABLE = (*_KINDS, "GIF")
+# Bytes for a pixel: the decoded picture; beside it a WebP decoder's two canvases, or the second copy that is made to
+# shrink what has transparency.
+_PIXEL_BYTES, _TRANSPARENT_BYTES, _WEBP_BYTES = 4, 8, 12
 EMPTY = "The submitted file is empty."
 NOT_A_PICTURE = "Upload a valid image. The file you uploaded was either not an image or a corrupted image."
-TOO_MANY_PIXELS = f"Ensure the image has no more than {MAX_PIXELS} pixels."
+TOO_MANY_PIXELS = "Ensure the image has fewer pixels: it is too large to be decoded."
+TOO_MANY_BYTES = f"Ensure the image is no larger than {MAX_BYTES >> 20} MB."
+# What Pillow's decoders raise at hostile files.
+_FAILURES = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError, MemoryError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+_KEY = re.compile(rf"(?:^|/)({FOLDER}/[a-z0-9_-]+)\.(?:jpg|png|webp)", re.ASCII)
 
 
 class BadPicture(ValueError):
     """Why a file is refused."""
+
+
+class PictureHostDown(Unavailable):
+    """Pictures cannot be stored at the moment. Without one the product can be saved."""
+
+    key = "error"
+    code = "provider_unavailable"
 
 
 class EncodedPicture(msgspec.Struct, frozen=True):
@@ -27,41 +56,87 @@ class EncodedPicture(msgspec.Struct, frozen=True):
     content: bytes
     suffix: str
 
+    @property
+    def key(self) -> str:
+        """Its name, without suffix, below the media folder: made of its content alone."""
+        return f"{FOLDER}/{hashlib.sha256(self.content).hexdigest()[:32]}"
+
+
+def key_of(stored: str) -> str | None:
+    """The name in a product's column, be it a file's below the media folder or an address at the image provider."""
+    found = _KEY.search(stored)
+    return found[1] if found else None
+
+
+def is_address(stored: str) -> bool:
+    """Whether a product's column holds an address at the image provider, and not a file's name."""
+    return stored.startswith(("https://", "http://"))
+
 
 def check_header(content: bytes) -> None:
     """Raises BadPicture for what is no JPEG, PNG, WebP or GIF by its own first bytes, or too large. Decodes nothing."""
     if not content:
         raise BadPicture(EMPTY)
+    if len(content) > MAX_BYTES:
+        raise BadPicture(TOO_MANY_BYTES)
     _opened(content).close()
 
 
 def encode(content: bytes) -> EncodedPicture:
-    """Decode the first frame, turn it upright, shrink it, and write it anew without metadata. Raises BadPicture.
+    """Decode the first frame, shrink it, turn it upright, and write it anew without metadata. Raises BadPicture.
 
-    Takes up to a second of processor time: call it in a thread.
+    Takes up to a second of processor time and MAX_MEMORY: call it in a thread, and few at a time.
     """
     with _opened(content) as source:
-        kind = source.format if source.format in _SUFFIXES else "PNG"
+        kind = source.format if source.format in _KINDS else "PNG"
         try:
-            source.draft("RGB", (MAX_SIDE, MAX_SIDE))
-            picture = ImageOps.exif_transpose(source)
-            picture.thumbnail((MAX_SIDE, MAX_SIDE))
-            return EncodedPicture(_written(picture, kind), _SUFFIXES[kind])
-        except (OSError, SyntaxError, ValueError, TypeError, EOFError, Image.DecompressionBombError) as error:
+            source.thumbnail((MAX_SIDE, MAX_SIDE))
+            return EncodedPicture(_bounded(ImageOps.exif_transpose(source), kind), _KINDS[kind])
+        except _FAILURES as error:
             raise BadPicture(NOT_A_PICTURE) from error
 
 
 def _opened(content: bytes) -> Image.Image:
+    """A picture of which only the header was read, and that will not take more than it may."""
     try:
         picture = Image.open(io.BytesIO(content), formats=_READABLE)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadPicture(TOO_MANY_PIXELS) from error
-    except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
+    except _FAILURES as error:
         raise BadPicture(NOT_A_PICTURE) from error
-    if picture.width * picture.height > MAX_PIXELS:
+    if picture.width * picture.height > MAX_JPEG_PIXELS or _memory(picture) > MAX_MEMORY:
         picture.close()
         raise BadPicture(TOO_MANY_PIXELS)
     return picture
+
+
+def _memory(picture: Image.Image) -> int:
+    pixels = picture.width * picture.height
+    if picture.format == "JPEG":
+        coefficients = _coefficients(picture) if "progressive" in picture.info else 0
+        picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        return picture.width * picture.height * _PIXEL_BYTES + coefficients
+    if picture.format == "WEBP":
+        return pixels * _WEBP_BYTES
+    return pixels * (_TRANSPARENT_BYTES if picture.mode in {"RGBA", "LA", "PA"} else _PIXEL_BYTES)
+
+
+def _coefficients(picture: Image.Image) -> int:
+    """What a progressive JPEG needs before its first line is whole: two bytes for each sample of each component."""
+    layers: list[tuple[int, int, int, int]] = getattr(picture, "layer", [])
+    samples = sum(across * down for _, across, down, _ in layers)
+    largest = max((across * down for _, across, down, _ in layers), default=1)
+    return picture.width * picture.height * 2 * samples // max(largest, 1)
+
+
+def _bounded(picture: Image.Image, kind: str) -> bytes:
+    written = _written(picture, kind)
+    for side in SIDES[1:]:
+        if len(written) <= MAX_BYTES:
+            break
+        picture.thumbnail((side, side))
+        written = _written(picture, kind)
+    return written
 
 
 def _written(picture: Image.Image, kind: str) -> bytes:
@@ -71,5 +146,5 @@ def _written(picture: Image.Image, kind: str) -> bytes:
     clean = picture.convert(mode)
     clean.info.clear()
     out = io.BytesIO()
-    clean.save(out, kind, quality=_QUALITY, optimize=kind == "PNG")
+    clean.save(out, kind, quality=_QUALITY)
     return out.getvalue()

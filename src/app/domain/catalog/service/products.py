@@ -14,9 +14,10 @@ from app.domain.catalog.rules.names import sku_of
 from app.domain.catalog.rules.prices import lowest_price
 from app.domain.catalog.schemas import ProductInput, VariantsInput
 from app.domain.catalog.service.options import OptionService
-from app.domain.catalog.service.pictures import PictureStore
+from app.domain.catalog.service.pictures import PictureStore, Taken, let_go
 from app.domain.inventory.service import StockService
 from app.errors import Invalid, NotFound, PreconditionFailed
+from app.http.forms import FormFile
 from app.http.principal import Principal
 
 BELOW_ZERO = "With these price adjustments a choice would cost less than nothing."
@@ -34,7 +35,8 @@ _PLAIN = (
     "is_available",
     "has_special_promotion",
 )
-_COLUMNS = (*_PLAIN, "category_id", "special_promotion_name", "image", "image_2")
+_PICTURES = ("image", "image_2")
+_COLUMNS = (*_PLAIN, "category_id", "special_promotion_name", *_PICTURES)
 
 
 class SeenStock(msgspec.Struct, frozen=True):
@@ -50,12 +52,25 @@ class ProductService:
     def __init__(self, session: AsyncSession, pictures: PictureStore) -> None:
         self.session = session
         self.pictures = pictures
+        self.taken: dict[str, Taken] | None = None
         self.stock = StockService(session)
         self.options = OptionService(session)
         self.log = ActivityService(session)
 
+    async def take_pictures(self, data: ProductInput) -> None:
+        """Encode and upload what was sent, before anything is read or written: it may take a while.
+
+        Whoever locks the product first calls this before it; `create` and `change` do it themselves otherwise.
+        """
+        files = {field: file for field in _PICTURES if isinstance(file := getattr(data, field), FormFile)}
+        if files:
+            await self.session.close()
+        self.taken = await self.pictures.take(files)
+
     async def create(self, data: ProductInput, actor: Principal | None) -> int:
-        """The new product's id. Raises Invalid."""
+        """The new product's id. Raises Invalid, PictureHostDown."""
+        if self.taken is None:
+            await self.take_pictures(data)
         _check_prices(data.price, data.variants)
         category = await self._category(data.category)
         values = _columns(data.given()) | await self._pictures(data.given())
@@ -77,8 +92,10 @@ class ProductService:
     async def change(
         self, product_id: int, data: ProductInput, actor: Principal | None, seen: SeenStock | None = None
     ) -> None:
-        """Writes what was sent. Raises NotFound, Invalid, and PreconditionFailed when stock is not as it was seen."""
+        """Writes what was sent. Raises NotFound, Invalid, PictureHostDown, PreconditionFailed (stock not as seen)."""
         given = data.given()
+        if self.taken is None:
+            await self.take_pictures(data)
         was = await self._locked(product_id)
         if not given:
             return
@@ -99,6 +116,7 @@ class ProductService:
         await self.session.execute(
             update(Product).where(Product.id == product_id).values(updated_at=func.clock_timestamp(), **values)
         )
+        await self._let_go_of_pictures(before, values)
         await self._log_change(product_id, before, after | values, actor)
 
     async def delete(self, product_id: int, actor: Principal | None) -> str:
@@ -148,9 +166,13 @@ class ProductService:
 
     async def _pictures(self, given: dict[str, Any]) -> dict[str, str | None]:
         """The columns of the pictures that were sent: a name for a file, which is stored, and None for none."""
-        sent = {field: given[field] for field in ("image", "image_2") if field in given}
-        stored = await self.pictures.save({field: file for field, file in sent.items() if file is not None})
-        return {field: stored.get(field) for field in sent}
+        taken = self.taken or {}
+        sent = [field for field in _PICTURES if field in given]
+        return {f: await self.pictures.keep(self.session, taken[f]) if f in taken else None for f in sent}
+
+    async def _let_go_of_pictures(self, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        shown = {values.get(field, before[field]) for field in _PICTURES}
+        await let_go(self.session, [before[f] for f in _PICTURES if before[f] and before[f] not in shown])
 
     async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: int | None) -> int:
         """What was free before."""

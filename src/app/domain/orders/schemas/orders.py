@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from app.domain.catalog.rules.pictures import is_address
 from app.domain.orders.states import PaymentMethod, Status
 
 
@@ -109,7 +110,7 @@ def item_of(row: Any, media_url: str) -> OrderItem:
         details = OrderProductDetails(
             id=row.product_id,
             name=row.name,
-            image=image if image is None or image.startswith("https://") else f"{media_url}{image}",
+            image=image if image is None or is_address(image) else f"{media_url}{image}",
             volume=row.volume,
             dimensions=row.dimensions,
             currency=row.currency,

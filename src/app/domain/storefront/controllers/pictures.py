@@ -8,14 +8,14 @@ from litestar import Controller, get
 from litestar.datastructures import State
 from litestar.response import File
 
-from app.domain.catalog.service.pictures import FOLDER
+from app.domain.catalog.rules.pictures import FOLDER
 from app.errors import NotFound
 from app.http.guards import door
 from app.http.throttling import EXEMPT, THROTTLE
 
 
 class MediaController(Controller):
-    """Pictures of products. A name is never given twice, so an answer may be kept for ever."""
+    """Pictures of products. A name is made of the picture's content, so an answer may be kept for ever."""
 
     path = f"/media/{FOLDER}"
     include_in_schema = False
@@ -40,4 +40,5 @@ class MediaController(Controller):
 
 
 _MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
-_PICTURE_NAME = re.compile(r"[0-9a-f]{32}\.(?:jpg|png|webp)", re.ASCII)
+# The demo's pictures are named after their products.
+_PICTURE_NAME = re.compile(r"(?:[0-9a-f]{32}|demo-[a-z0-9_-]{1,110})\.(?:jpg|png|webp)", re.ASCII)

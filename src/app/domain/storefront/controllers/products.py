@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.catalog.rules.trees import Branch
 from app.domain.catalog.schemas import Category, ProductInput
 from app.domain.catalog.service.categories import CategoryService
-from app.domain.catalog.service.pictures import PictureStore
 from app.domain.catalog.service.products import ProductService, SeenStock
 from app.domain.storefront.schemas.products import (
     CategoryLeaf,
@@ -55,7 +54,7 @@ def provide_front(session: Session, state: State, caller: Caller) -> StorefrontS
 
 
 def provide_products(session: Session, state: State) -> ProductService:
-    return ProductService(session, PictureStore(state.settings.media_root))
+    return ProductService(session, state.pictures)
 
 
 class ProductController(Controller):
@@ -153,6 +152,7 @@ async def _changed(
 ) -> Response[ProductDetail]:
     seen = None
     if is_conditional(request):
+        await products.take_pictures(data)
         await products.lock(product_id)
         current = await front.detail(product_id)
         require_match(request, current)

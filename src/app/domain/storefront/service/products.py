@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.catalog.rules.pictures import is_address
 from app.domain.catalog.schemas import Category, Variant, VariantOption
 from app.domain.storefront.queries import products as queries
 from app.domain.storefront.schemas.products import Number, ProductDetail, ProductFilters, ProductList
@@ -96,7 +97,7 @@ class StorefrontService:
 
     def _address(self, name: str | None) -> str | None:
         """Where a stored picture is read; an image provider's address stays as it is."""
-        if name is None or name.startswith("https://"):
+        if name is None or is_address(name):
             return name
         return f"{self.settings.public_url}{MEDIA_PATH}{name}"
 
