@@ -122,6 +122,11 @@ async def defer(
     raise RuntimeError(f"{task}: jobs with queueing lock {queueing_lock!r} come and go too fast")
 
 
+async def defer_all(session: AsyncSession, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[int]:
+    """Queue several jobs in one statement, each a name and its arguments; their ids. Raises UnknownJob."""
+    return await _insert(session, [_row(task, args, "default", 0, None) for task, args in jobs])
+
+
 async def defer_many(
     session: AsyncSession,
     task: str,

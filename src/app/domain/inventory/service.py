@@ -63,6 +63,14 @@ class TooFew(Exception):
         self.short = short
         super().__init__(", ".join(f"pool {pool.pool_id}: {pool.units} of {pool.wanted}" for pool in short))
 
+    @classmethod
+    def of(cls, units: Mapping[int, int], free: Mapping[int, int]) -> "TooFew | None":
+        """What stands in the way of taking these units of these free ones, if anything does."""
+        short = [
+            PoolLeft(pool, free.get(pool, 0), wanted) for pool, wanted in units.items() if wanted > free.get(pool, 0)
+        ]
+        return cls(short) if short else None
+
 
 class StockService:
     """Everything that changes stock outside of the claim engine."""

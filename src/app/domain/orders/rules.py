@@ -1,6 +1,7 @@
 """What the shop says when something cannot be done to an order. Pure."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from app.domain.orders.states import Status, may_move
@@ -62,3 +63,32 @@ def insufficient_stock(short: Sequence[tuple[str, int | None, int]]) -> Outrun:
     """For lines of (product's name, its id, units left)."""
     named = "; ".join(f"de {name} (producto {number}) quedan {left}" for name, number, left in short)
     return Outrun(f"No hay stock suficiente: {named}", code="insufficient_stock")
+
+
+class Unsellable(Refused):
+    """A line cannot be sold."""
+
+
+class TooLittle(Refused):
+    """The purchase is below the minimum."""
+
+    code = "min_purchase"
+
+
+LARGEST = Decimal("99999999.99")
+
+
+def label_of(variants: Mapping[str, str] | None) -> str:
+    """A choice in words: `Color: Rojo`."""
+    return ", ".join(f"{name}: {option}" for name, option in (variants or {}).items())[:200]
+
+
+def price_changed(lines: Sequence[Mapping[str, Any]]) -> Outrun:
+    """For lines that the client believed to be cheaper; says what they cost."""
+    return Outrun("Los precios cambiaron", code="price_changed", lines=list(lines))
+
+
+def check_minimum(subtotal: Decimal, minimum: Decimal) -> None:
+    """Raises TooLittle for less than the shop's minimum; equal passes."""
+    if subtotal < minimum:
+        raise TooLittle(f"El monto mínimo de compra es ${minimum:.2f}")

@@ -1,19 +1,23 @@
 """`/api/orders/`: orders, one by one."""
 
-from litestar import Controller, delete, get, patch, put
+from litestar import Controller, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.orders.queries import lists
-from app.domain.orders.schemas.inputs import OrderUpdateInput
+from app.domain.orders.rules import check_address
+from app.domain.orders.schemas.inputs import OrderInput, OrderUpdateInput
 from app.domain.orders.schemas.orders import Order
+from app.domain.orders.service.creation import NewOrder, Placer
 from app.domain.orders.service.desk import OrderDesk
+from app.domain.orders.service.prices import Wanted
 from app.domain.orders.service.reading import OrderReader
 from app.http.guards import signed_in, staff
 from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
+from app.http.throttling import THROTTLE
 
 Session = NamedDependency[AsyncSession]
 User = NamedDependency[Principal]
@@ -41,6 +45,32 @@ class OrderController(Controller):
     path = "/api/orders"
     tags = ("orders",)
     dependencies = DEPENDENCIES
+
+    @post(
+        "/",
+        guards=[signed_in],
+        operation_id="orders_create",
+        opt={THROTTLE: "order_create", KEYED: True, ERRORS: (400, 409)},
+    )
+    async def create(self, session: Session, reader: Reader, user: User, data: OrderInput) -> Order:
+        """At the server's prices; a `price` that is too low is refused with the right one."""
+        fields = {name: getattr(data, name) for name in OrderUpdateInput.__struct_fields__}
+        check_address(fields)
+        order = NewOrder(
+            user_id=user.id,
+            contact=fields,
+            lines=[
+                Wanted(li.product_id, li.quantity, li.variants, li.variants_label, li.price)
+                for li in data.products_data
+            ],
+            payment_method=data.payment_method,
+            coupon_code=data.coupon_code or None,
+            anonymous_id=data.anonymous_id if isinstance(data.anonymous_id, str) else None,
+        )
+        own = lists.own(user.id)
+        return await Placer(session, user).place_and_read(
+            order, lambda order_id: reader.one(order_id, own, timeline=user.is_admin)
+        )
 
     @get("/{id:int}/", guards=[signed_in], operation_id="orders_retrieve")
     async def one(self, reader: Reader, user: User, id: int) -> Order:  # noqa: A002 - the path's name

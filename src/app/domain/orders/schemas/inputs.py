@@ -67,7 +67,7 @@ class OrderInput(OrderUpdateInput, kw_only=True):
     payment_method: PaymentMethod = "cash"
     coupon_code: Annotated[str, Meta(max_length=50)] | None = None
     # Anything may be sent: what is no cart's id is ignored.
-    anonymous_id: Any = None
+    anonymous_id: Any | None = None
 
 
 class StatusInput(Input):

@@ -1,0 +1,158 @@
+"""A new order: priced by the server, written, and then the coupon and the stock are taken, in one transaction."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import func, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.activity.service import ActivityService, Deed
+from app.domain.carts.service.conversion import CartService
+from app.domain.inventory.service import StockService, TooFew
+from app.domain.orders import rules
+from app.domain.orders.models import Order, OrderEvent, OrderItem
+from app.domain.orders.service.buyers import mark_buyer
+from app.domain.orders.service.placing import OrderService
+from app.domain.orders.service.prices import OrderPricer, Priced, PricedLine, Wanted
+from app.domain.orders.service.stock import refusal_of
+from app.domain.orders.states import PaymentMethod
+from app.domain.site.service.configuration import ConfigurationService
+from app.errors import Refused
+from app.http.principal import Principal
+from app.jobs.queue import defer_all
+
+T = TypeVar("T")
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that is asked for. `contact` are the columns of who gets it where; `cause` a word for its timeline."""
+
+    user_id: int | None
+    contact: Mapping[str, Any]
+    lines: Sequence[Wanted]
+    payment_method: PaymentMethod = "cash"
+    coupon_code: str | None = None
+    anonymous_id: str | None = None
+    cause: str = "created"
+
+
+class Placer:
+    """Places orders in the caller's transaction, as `actor` for the log (None for nobody)."""
+
+    def __init__(self, session: AsyncSession, actor: Principal | None) -> None:
+        self.session = session
+        self.actor = actor
+        self.stock = StockService(session)
+
+    async def place(self, order: NewOrder) -> int:
+        """The new order's id. See `place_and_read` for what it raises and locks."""
+        return await self.place_and_read(order, _itself)
+
+    async def place_and_read(self, order: NewOrder, read: Callable[[int], Awaitable[T]]) -> T:
+        """Place an order, and read it before its stock is locked: buyers of one product wait for what comes after.
+
+        Raises Refused for what cannot be sold, too little, or a cart that is an order already; Outrun when a price has
+        risen above what the client named, the coupon is used up or units are gone. Nothing is stored then.
+        """
+        priced = await OrderPricer(self.session).price(order.lines)
+        await self._check(order, priced)
+        order_id = await OrderService(self.session).next_id()
+        if order.anonymous_id is not None:
+            await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
+        await self._write(order_id, order, priced)
+        answer = await read(order_id)
+        await self._take(order_id, priced)
+        return answer
+
+    async def _check(self, order: NewOrder, priced: Priced) -> None:
+        rules.check_minimum(priced.subtotal, await ConfigurationService(self.session).minimum_purchase())
+        if risen := _risen(order.lines, priced.lines):
+            raise rules.price_changed(risen)
+        if priced.subtotal > rules.LARGEST:
+            # No order of the shop's is that large: most of the time there is not so much of anything.
+            units = _units(priced)
+            if short := TooFew.of(units, await self.stock.free(units)):
+                raise await refusal_of(self.session, short)
+            raise Refused("El total es demasiado grande", code="too_large")
+
+    async def _write(self, order_id: int, order: NewOrder, priced: Priced) -> None:
+        """Order, lines, first event, the buyer's figures, the log, the jobs: all that no other buyer waits for."""
+        status = "pending" if priced.total else "paid"
+        await self.session.execute(insert(Order).values(**_columns(order_id, order, priced, status)))
+        await self.session.execute(insert(OrderItem).values([_item(order_id, line) for line in priced.lines]))
+        by = self.actor.id if self.actor else None
+        event = {"order_id": order_id, "status": status, "by_id": by, "cause": order.cause}
+        await self.session.execute(insert(OrderEvent).values(event))
+        if status == "paid" and order.user_id is not None:
+            await mark_buyer(self.session, order.user_id)
+        changes = {"status": [None, status], "total": [None, priced.total]}
+        deed = Deed(object_id=order_id, description=f"Nueva orden creada: {order_id}", changes=changes)
+        await ActivityService(self.session).write(self.actor, "order", "order", deed)
+        await defer_all(self.session, news_of(order_id))
+
+    async def _take(self, order_id: int, priced: Priced) -> None:
+        try:
+            await self.stock.take(_units(priced), cause=f"order {order_id}")
+        except TooFew as error:
+            raise await refusal_of(self.session, error) from error
+
+
+def news_of(order_id: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """The jobs that tell of a new order: staff by push, the customer by mail."""
+    return [
+        ("notifications:order_created", {"order_id": order_id}),
+        ("send_order_mail", {"order_id": order_id, "kind": "order_created"}),
+    ]
+
+
+async def _itself(order_id: int) -> int:
+    return order_id
+
+
+def _units(priced: Priced) -> dict[int, int]:
+    """Units by stock, lines of one stock summed."""
+    units: Counter[int] = Counter()
+    for line in priced.lines:
+        for pool_id in line.pool_ids:
+            units[pool_id] += line.quantity
+    return dict(units)
+
+
+def _risen(wanted: Sequence[Wanted], lines: Sequence[PricedLine]) -> list[dict[str, Any]]:
+    return [
+        {"product_id": line.product_id, "variants": line.variants, "price": line.unit_price}
+        for want, line in zip(wanted, lines, strict=True)
+        if want.price is not None and want.price < line.unit_price
+    ]
+
+
+def _columns(order_id: int, order: NewOrder, priced: Priced, status: str) -> dict[str, Any]:
+    return {
+        **order.contact,
+        "id": order_id,
+        "user_id": order.user_id,
+        "payment_method": order.payment_method,
+        "status": status,
+        "holds_stock": True,
+        "subtotal": priced.subtotal,
+        "bulk_promotion_discount": priced.bulk_discount,
+        "discount": priced.coupon_discount,
+        "total": priced.total,
+        "coupon_id": priced.coupon_id,
+        "dollar_rate": priced.dollar_rate,
+        "paid_at": func.clock_timestamp() if status == "paid" else None,
+    }
+
+
+def _item(order_id: int, line: PricedLine) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "product_id": line.product_id,
+        "pool_ids": list(line.pool_ids),
+        "quantity": line.quantity,
+        "price": line.unit_price,
+        "variants": line.variants,
+        "variants_label": line.label,
+    }
