@@ -18,7 +18,8 @@ Sell = Callable[..., Awaitable[int]]
 Ask = Callable[..., Awaitable[Any]]
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 SELL = text("""
-    INSERT INTO orders (recipient_name, customer_email, status, archived_from, is_temporary, subtotal, total, created_at)
+    INSERT INTO orders
+        (recipient_name, customer_email, status, archived_from, is_temporary, subtotal, total, created_at)
     VALUES ('Ana', 'ana@example.com', :status, :archived_from, :temporary, :total, :total, :at) RETURNING id
 """)
 
