@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.sources import NOT_OURS, ROOT, Source, files, sources
 
 BASE = (
-    "app.environment", "app.settings", "app.errors", "app.logs", "app.http", "app.db", "app.jobs.queue",
+    "app.environment", "app.settings", "app.errors", "app.logs", "app.metrics", "app.http", "app.db", "app.jobs.queue",
     "app.jobs.retries",
 )  # fmt: skip
 DOMAINS = [

@@ -52,6 +52,7 @@ from app.domain.rates.controllers import DollarRateController, RateUpdateControl
 from app.domain.rates.service import RateUpdater
 from app.domain.site.controllers.configuration import ConfigurationController, MaintenanceController
 from app.domain.site.controllers.health import HealthController, ProbeController
+from app.domain.site.controllers.metrics import MetricsController
 from app.domain.site.service.maintenance import Maintenance
 from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
@@ -87,6 +88,7 @@ DEPENDENCIES = {
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
     HealthController,
     ProbeController,
+    MetricsController,
     ConfigurationController,
     MaintenanceController,
     ActivityController,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from launcher.database import Database
-from launcher.project import APP_FACTORY, ROOT, VENV, VENV_PYTHON, port_setting, production, secret, setting
+from launcher.project import APP_FACTORY, ROOT, VAR, VENV, VENV_PYTHON, port_setting, production, secret, setting
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ def environment(database: Database) -> dict[str, str]:
     if not production():
         chosen["SECRET_KEY"] = setting("SECRET_KEY") or secret("secret_key", 32)
     return chosen
+
+
+def metrics() -> dict[str, str]:
+    """An empty folder in which all processes of this start count, for `/metrics` to answer for all of them."""
+    folder = VAR / "metrics" / str(api_port())
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.db"):
+        old.unlink(missing_ok=True)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def generated_settings(environment: Mapping[str, str], database: Database) -> dict[str, str]:

@@ -26,7 +26,7 @@ def up() -> int:
     with claim_ports(programs.needed_ports()):
         database = open_database()
         try:
-            environment = programs.environment(database)
+            environment = programs.environment(database) | programs.metrics()
             env_file.write(programs.generated_settings(environment, database))
             schema.migrate_if_needed(database, environment)
             if not production():

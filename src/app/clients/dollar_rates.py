@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import Unavailable
+from app.metrics import provider_call
 from app.settings import Settings
 
 Source = Literal["dolarapi", "bluelytics", "argentinadatos"]
@@ -137,7 +138,8 @@ class DollarRateClient:
 
     async def _get(self, source: Source, path: str, model: type[T]) -> T:
         try:
-            answer = await self._http.get(self._base_urls[source] + path)
+            with provider_call(source):
+                answer = await self._http.get(self._base_urls[source] + path)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable(repr(error), retry_after=RETRY_SECONDS) from error
         if answer.status_code != httpx.codes.OK:

@@ -14,6 +14,7 @@ from app.clients import fcm_answers
 from app.clients.errors import OutcomeUnknown, Unavailable
 from app.clients.google_auth import FCM_SCOPE, GoogleAuth
 from app.clients.lanes import Lanes
+from app.metrics import provider_call
 from app.settings import Settings
 
 CONCURRENCY = 100
@@ -139,11 +140,15 @@ class FcmClient:
         """
         body = push.encoded(token, validate_only=validate_only)
         async with self._slots:
-            access = await self._auth.token()
+            with provider_call("fcm"):
+                return await self._deliver(body)
+
+    async def _deliver(self, body: bytes) -> SendResult:
+        access = await self._auth.token()
+        answer = await self._post(access, body)
+        if fcm_answers.is_stale_access(answer):
+            access = await self._auth.token(refused=access)
             answer = await self._post(access, body)
-            if fcm_answers.is_stale_access(answer):
-                access = await self._auth.token(refused=access)
-                answer = await self._post(access, body)
         return SendResult(fcm_answers.message_id(answer))
 
     def _endpoint(self, project: str) -> httpx.URL:

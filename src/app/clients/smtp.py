@@ -14,6 +14,7 @@ from app import errors
 from app.clients import smtp_answers
 from app.clients.errors import BadRequestError, NotConfigured
 from app.clients.smtp_messages import Message, as_email, sender_of
+from app.metrics import provider_call
 from app.settings import Settings
 
 # For each answer, and for all of them together: a job that sends ends well before its own limit.
@@ -86,10 +87,10 @@ class SmtpClient:
         connection = self._connection()
         try:
             async with asyncio.timeout(self._total_seconds):
-                await connection.connect()
-                sent = await connection.send_message(
-                    email, sender=sender_of(self._settings.mail_from).addr_spec, recipients=[message.to]
-                )
+                with provider_call("smtp"):
+                    await connection.connect()
+                    sender = sender_of(self._settings.mail_from).addr_spec
+                    sent = await connection.send_message(email, sender=sender, recipients=[message.to])
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise smtp_answers.failure_of(error, handed_over=connection.handed_over) from error
         finally:

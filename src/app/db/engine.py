@@ -1,8 +1,11 @@
 """The engine, and one place that says how connections are set up."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app.metrics import POOL_WAIT
 from app.settings import Settings
 
 POOL_WAIT_SECONDS = 5
@@ -10,11 +13,19 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 15
 
 
+class TimedPool(AsyncAdaptedQueuePool):
+    """Says how long a connection was waited for, its opening included."""
+
+    def _do_get(self) -> Any:
+        with POOL_WAIT.time():
+            return super()._do_get()
+
+
 def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEngine:
     """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue."""
     return create_async_engine(
         settings.sqlalchemy_url,
-        poolclass=AsyncAdaptedQueuePool,
+        poolclass=TimedPool,
         pool_size=settings.db_pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,

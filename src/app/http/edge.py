@@ -16,6 +16,7 @@ import structlog
 from litestar.types import Message, Receive, Scope, Send
 
 from app.logs import access_log
+from app.metrics import REQUESTS
 
 log = structlog.get_logger("app.access")
 
@@ -33,6 +34,7 @@ _CRASH = b'{"detail":"A server error occurred."}'
 # Where a path with an odd number leads: to the application's own answer for what does not exist.
 _NOWHERE = "/nowhere"
 _INT8_DIGITS = 18
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _QUIET = {"/livez", "/readyz", "/api/health/", "/metrics"}
 
 Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -79,6 +81,7 @@ class Edge:
             await exchange.answer(500, _CRASH)
         finally:
             exchange.log()
+            exchange.count(scope.get("path_template", ""))
 
 
 class Exchange:
@@ -170,6 +173,11 @@ class Exchange:
     def _authenticated(self) -> bool:
         return any(name == b"authorization" for name, _ in self.scope["headers"])
 
+    def count(self, route: str) -> None:
+        """Under the path's pattern; whatever clients make up is one route."""
+        labels = (_known(self.method), route or "none", str(self.status))
+        REQUESTS.labels(*labels).observe(time.perf_counter() - self._started)
+
     def log(self) -> None:
         """One line a request; secrets in the query are masked, the health probes are left out."""
         if self.path in _QUIET and self.status < 400:
@@ -182,6 +190,10 @@ class Exchange:
             status=self.status,
             seconds=time.perf_counter() - self._started,
         )
+
+
+def _known(method: str) -> str:
+    return method if method in _METHODS else "other"
 
 
 def masked_query(query: str) -> str:

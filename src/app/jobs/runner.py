@@ -16,6 +16,7 @@ from app.jobs.queue import Job, announce
 from app.jobs.retries import Backoff
 from app.jobs.schedule import Periodic
 from app.jobs.work import Run, Work
+from app.metrics import JOBS as JOB_RUNS
 from app.settings import Settings
 
 POOL_SIZE = 4
@@ -80,11 +81,13 @@ async def run_job(job: Job, work: Work, args: dict[str, Any]) -> object:
         async with asyncio.timeout(job.seconds):
             result = await job.run(work, **args)
     except Exception as error:
+        JOB_RUNS.labels(job.name, type(error).__name__).observe(time.monotonic() - begun)
         log.warning("job_failed", seconds=_since(begun), error=type(error).__name__, exc_info=True)
         raise
     except asyncio.CancelledError:
         log.info("job_cut_off", seconds=_since(begun))
         raise
+    JOB_RUNS.labels(job.name, "ok").observe(time.monotonic() - begun)
     if result or not job.housekeeping:
         log.info("job_done", seconds=_since(begun), result=result if isinstance(result, int | str) else None)
     return result

@@ -1,6 +1,6 @@
 """The site's configuration: one row."""
 
-from sqlalchemy import CheckConstraint, SmallInteger, Text, text
+from sqlalchemy import CheckConstraint, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, PriceColumn, UpdatedAt
@@ -23,3 +23,13 @@ class SiteConfig(Base):
     bypass_password_hash: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+class Invariant(Base):
+    """How many rows broke a rule that nothing may break, when it was last looked at."""
+
+    __tablename__ = "invariant"
+
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    violations: Mapped[int]
+    checked_at: Mapped[CreatedAt]

@@ -14,6 +14,7 @@ from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.db.line import Line
 from app.errors import Unavailable
+from app.metrics import LOCK_WAIT
 
 BATCH = 64
 SECONDS = 5.0
@@ -76,7 +77,8 @@ class ClaimEngine:
             while verdict.verdict == "retry":
                 if monotonic() > until:
                     raise Unavailable
-                verdict = await self._patient.submit(ask)
+                with LOCK_WAIT.time():
+                    verdict = await self._patient.submit(ask)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             raise app_error_of(error) or error from error
         return verdict

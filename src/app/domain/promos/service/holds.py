@@ -15,6 +15,7 @@ from app.domain.promos.schemas import Hold
 from app.domain.promos.service.claims import Ask, ClaimEngine, Grant
 from app.errors import NotFound
 from app.http.principal import Claim, Principal
+from app.metrics import HOLDS
 
 
 class HoldDesk:
@@ -26,6 +27,7 @@ class HoldDesk:
     async def take(self, claim: Claim, promo_id: int, quantity: int) -> tuple[Hold, bool]:
         """The buyer's hold and whether it is new. Raises the refusal of whatever stood in the way."""
         verdict = await self.engine.claim(Ask(claim.user_id, claim.version, promo_id, quantity))
+        HOLDS.labels(verdict.verdict).inc()
         if verdict.grant is None:
             raise refusal(verdict.verdict, verdict.units_left)
         return _hold(verdict.grant, verdict.server_time), verdict.verdict == "new"

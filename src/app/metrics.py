@@ -1,0 +1,68 @@
+"""What is counted and timed, for Prometheus.
+
+With `PROMETHEUS_MULTIPROC_DIR` every process that has it writes into that folder, and whoever is asked answers for all
+of them; without it a process answers for itself. The library reads the variable when it is first imported.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS = Histogram(
+    "relampago_request_seconds", "Requests by method, route and status", ["method", "route", "status"], buckets=_FAST
+)
+HOLDS = Counter("relampago_holds", "Asked for holds, by what became of them", ["outcome"])
+LOCK_WAIT = Histogram("relampago_lock_wait_seconds", "Holds that had to wait for the locks of slots", buckets=_FAST)
+POOL_WAIT = Histogram("relampago_pool_wait_seconds", "Waiting for a connection to the database", buckets=_FAST)
+PROVIDERS = Histogram(
+    "relampago_provider_seconds", "Calls of providers, by how they ended", ["provider", "outcome"], buckets=_FAST
+)
+JOBS = Histogram("relampago_job_seconds", "Runs of jobs, by how they ended", ["job", "outcome"], buckets=_FAST)
+
+
+class Gauge(Collector):
+    """One figure that was just read, or several by a label."""
+
+    def __init__(self, name: str, text: str, label: str = "", values: Iterable[tuple[str, float]] = ()) -> None:
+        self._family = GaugeMetricFamily(name, text, labels=[label] if label else [])
+        for key, value in values:
+            self._family.add_metric([key] if label else [], value)
+
+    def collect(self) -> Iterable[Metric]:
+        return [self._family]
+
+
+@contextmanager
+def provider_call(provider: str) -> Iterator[None]:
+    """Times a call; its outcome is `ok` or the name of the error that it raises."""
+    begun, outcome = time.perf_counter(), "ok"
+    try:
+        yield
+    except BaseException as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        PROVIDERS.labels(provider, outcome).observe(time.perf_counter() - begun)
+
+
+def exposition(gauges: Iterable[Collector]) -> bytes:
+    """Everything in Prometheus' text format: what processes counted, and figures that were just read."""
+    registry = CollectorRegistry()
+    if os.environ.get(FOLDER_VARIABLE):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        counted = generate_latest(registry)
+    else:
+        counted = generate_latest(REGISTRY)
+    read = CollectorRegistry()
+    for gauge in gauges:
+        read.register(gauge)
+    return counted + generate_latest(read)
