@@ -73,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     order_payment_minutes: int = 30
     order_cash_hours: int = 48
     cart_abandoned_minutes: int = 300
+    cart_reminders: int = 0
     throttles: dict[str, str] = {}
     trusted_proxies: int = 0
     public_url: str = ""
@@ -209,6 +210,7 @@ _NUMBERS = {
     "ORDER_PAYMENT_MINUTES": (30, 1, 100_000),
     "ORDER_CASH_HOURS": (48, 1, 10_000),
     "CART_ABANDONED_MINUTES": (300, 1, 1_000_000),
+    "CART_REMINDERS": (0, 0, 3),
     "TRUSTED_PROXIES": (0, 0, 10),
     "WORKER_CONCURRENCY": (10, 1, 100),
     "WEB_WORKERS": (1, 1, 64),

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.models import User, VerificationCode
 from app.domain.accounts.rules.codes import Purpose
 from app.domain.accounts.service.codes import CodeService
+from app.domain.carts.models import Cart, CartItem
 from app.domain.email.models import Mail
 from app.domain.orders.models import Order, OrderItem
 from app.jobs import email
@@ -64,8 +65,21 @@ class Post:
     async def send_order(self, order_id: int, kind: str = "order_created", occurrence: int = 0) -> str:
         return str(await email.send_order_mail.run(self.work, order_id=order_id, kind=kind, occurrence=occurrence))
 
-    async def remind(self, order_id: int, occurrence: int = 0) -> str:
-        return str(await email.send_reminder_mail.run(self.work, order_id=order_id, occurrence=occurrence))
+    async def make_cart(
+        self, user: User | None = None, *, email: str = "ana@example.com", status: str = "abandoned"
+    ) -> int:
+        """A cart of the user, or of a new one with this address, with a line of 1000.00."""
+        user = user or await make_user(self.db, email=email)
+        times = {"last_activity": func.now() - text("interval '6 hours'"), "abandoned_at": func.now()}
+        cart = Cart(user_id=user.id, status=status, subtotal=1000, total=1000, **times)
+        self.db.add(cart)
+        await self.db.flush()
+        self.db.add(CartItem(cart_id=cart.id, quantity=1, price=1000))
+        await self.db.commit()
+        return cart.id
+
+    async def remind(self, cart_id: int, occurrence: int = 0) -> str:
+        return str(await email.send_reminder_mail.run(self.work, cart_id=cart_id, occurrence=occurrence))
 
     def inbox(self, to: str = "ana@example.com") -> list[Received]:
         """What arrived, oldest first."""

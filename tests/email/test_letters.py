@@ -13,9 +13,26 @@ import pytest
 
 from app.domain.email.rules.blocks import Letter, as_html, as_text
 from app.domain.email.rules.kinds import CODE_KINDS, ORDER_KINDS, Kind
-from app.domain.email.rules.letters import Line, OrderSheet, code_letter, order_letter, pesos, reminder_letter
+from app.domain.email.rules.letters import (
+    CartSheet,
+    Line,
+    OrderSheet,
+    code_letter,
+    order_letter,
+    pesos,
+    reminder_letter,
+)
 
 UNTIL = dt.datetime(2026, 11, 22, 14, 32, tzinfo=ZoneInfo("America/Argentina/Buenos_Aires"))
+CART = CartSheet(
+    recipient="ana@example.com",
+    user_id=7,
+    name="Ana Pérez",
+    lines=[Line(2, "Maceta", "Color: Rojo", Decimal("2000.00"))],
+    subtotal=Decimal("2000.00"),
+    discount=Decimal(0),
+    total=Decimal("2000.00"),
+)
 ORDER = OrderSheet(
     id=1042,
     recipient="ana@example.com",
@@ -35,7 +52,7 @@ NASTY = '<img src=x onerror="alert(1)">&\r\nBcc: a@b.example\x1b[31m\u202e{{7*7}
 LETTERS: dict[str, Letter] = {
     **{kind: code_letter(kind, "271828", UNTIL) for kind in CODE_KINDS},
     **{kind: order_letter(kind, ORDER, "https://tienda.test") for kind in ORDER_KINDS},
-    "cart_reminder": reminder_letter(ORDER, "https://tienda.test"),
+    "cart_reminder": reminder_letter(CART, "https://tienda.test"),
 }
 
 

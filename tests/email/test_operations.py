@@ -109,7 +109,7 @@ async def test_the_owner_sees_all_mails_and_takes_the_address_along(
 ) -> None:
     user = await make_user(post.db, email="ana@example.com")
     await post.send_code(await post.make_code("PASSWORD_RESET", user=user))
-    await post.remind(await post.make_order(status="abandoned", user_id=user.id))
+    await post.remind(await post.make_cart(user))
     (link,) = post.header("list-unsubscribe")
     headers = bearer(settings, user)
     first, second = (await client.get("/api/auth/me/export/", headers=headers)).json()["mails"]
@@ -127,7 +127,7 @@ async def test_the_owner_sees_all_mails_and_takes_the_address_along(
 
 async def test_old_mails_are_forgotten_and_marketing_later(post: Post, work: Work) -> None:
     await post.send_order(await post.make_order())
-    await post.remind(await post.make_order(status="abandoned"))
+    await post.remind(await post.make_cart())
     await post.run(
         "INSERT INTO mail_suppression (address, reason, created_at) VALUES"
         " ('a@b.example', 'bounced', now() - interval '31 days'),"

@@ -5,7 +5,9 @@ import re
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import select
 
+from app.domain.accounts.models import User
 from app.domain.email.rules.unsubscribing import DONE, PAGE_POLICY, STYLE, mail_of, token_of
 from app.jobs.work import Work
 from tests.email.post import Post
@@ -15,10 +17,9 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 ENDED = "SELECT string_agg(address || ' ' || reason, ', ' ORDER BY id) FROM mail_suppression"
 
 
-async def remind(post: Post, **fields: object) -> str:
+async def remind(post: Post) -> str:
     """A reminder that was sent; the path at which it is ended."""
-    order_id = await post.make_order(**{"status": "abandoned", "customer_email": "Ana@Example.com", **fields})
-    assert await post.remind(order_id) == "sent"
+    assert await post.remind(await post.make_cart(email="Ana@Example.com")) == "sent"
     (header,) = post.header("list-unsubscribe")[-1:]
     found = re.fullmatch(r"<http://testserver(/api/email/unsubscribe/[A-Za-z0-9_-]{32}/)>", header)
     assert found is not None
@@ -36,16 +37,15 @@ async def test_a_reminder_says_how_to_end_it(post: Post) -> None:
     assert "ana" not in path.lower().removesuffix("/").rpartition("/")[0]
 
 
-async def test_only_abandoned_orders_are_reminded_of(post: Post) -> None:
-    order_id = await post.make_order(status="paid")
-    assert await post.remind(order_id) == "nothing to send"
+async def test_only_abandoned_carts_are_reminded_of(post: Post) -> None:
+    assert await post.remind(await post.make_cart(status="active")) == "nothing to send"
     assert await post.remind(987654321) == "nothing to send"
     assert post.arrivals() == []
 
 
 async def test_each_reminder_of_a_series_is_sent_once(post: Post) -> None:
-    order_id = await post.make_order(status="abandoned")
-    assert [await post.remind(order_id, number) for number in (1, 1, 2)] == ["sent", "nothing to send", "sent"]
+    cart_id = await post.make_cart()
+    assert [await post.remind(cart_id, number) for number in (1, 1, 2)] == ["sent", "nothing to send", "sent"]
 
 
 async def test_one_click_ends_it_however_often(post: Post, client: httpx.AsyncClient) -> None:
@@ -55,9 +55,9 @@ async def test_one_click_ends_it_however_often(post: Post, client: httpx.AsyncCl
         assert answer.status_code == 200
         assert not answer.history
     assert await post.value(ENDED) == "ana@example.com unsubscribed"
-    order_id = await post.make_order(status="abandoned")
-    assert await post.remind(order_id) == "nothing to send"
-    assert await post.send_order(order_id) == "sent"
+    user = (await post.db.execute(select(User))).scalar_one()
+    assert await post.remind(await post.make_cart(user)) == "nothing to send"
+    assert await post.send_order(await post.make_order(user_id=user.id)) == "sent"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,6 @@ async def test_who_wants_no_mails_gets_no_reminders(post: Post) -> None:
         "INSERT INTO notification_preference (user_id, email_notifications) VALUES (:id, false), (NULL, false)",
         id=user.id,
     )
-    order_id = await post.make_order(status="abandoned", user_id=user.id)
-    assert await post.remind(order_id) == "nothing to send"
-    assert await post.send_order(order_id) == "sent"
+    assert await post.remind(await post.make_cart(user)) == "nothing to send"
+    assert await post.send_order(await post.make_order(user_id=user.id)) == "sent"
     assert [row.status for row in await post.rows()] == ["suppressed", "sent"]

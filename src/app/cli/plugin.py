@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from litestar.plugins import CLIPlugin
 
+from app.cli.carts import carts
 from app.cli.demo.commands import demo
 from app.cli.jobs import jobs
 from app.cli.promos import promos
@@ -14,7 +15,7 @@ from app.cli.users import users
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (demo, jobs, promos, rates, stock, users)
+GROUPS: tuple["Group", ...] = (carts, demo, jobs, promos, rates, stock, users)
 
 
 class CommandLine(CLIPlugin):

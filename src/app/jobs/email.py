@@ -6,6 +6,7 @@ from app.clients.errors import ProviderError
 from app.clients.smtp import SmtpClient
 from app.domain.email.rules.kinds import OrderKind
 from app.domain.email.service.mails import MailService, Outgoing
+from app.domain.email.service.reminders import ReminderService
 from app.jobs.queue import job
 from app.jobs.work import Work
 
@@ -27,9 +28,16 @@ async def send_order_mail(work: Work, order_id: int, kind: OrderKind, occurrence
 
 
 @job("send_reminder_mail", retries=RETRIES)
-async def send_reminder_mail(work: Work, order_id: int, occurrence: int = 0) -> str:
-    """A reminder of an abandoned order; `occurrence` is its number in a series."""
-    return await _send(work, lambda mails: mails.reminder(order_id, occurrence))
+async def send_reminder_mail(work: Work, cart_id: int, occurrence: int = 0) -> str:
+    """A reminder of a cart that was left; `occurrence` is how many its owner has got about it."""
+    return await _send(work, lambda mails: mails.reminder(cart_id, occurrence))
+
+
+@job("email:remind", housekeeping=True)
+async def remind(work: Work) -> int:
+    """Owners of carts that were left are reminded, if the shop wants that; how many."""
+    async with work.transaction() as session:
+        return await ReminderService(session, work.settings).remind()
 
 
 @job("email:forget_old", housekeeping=True)

@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import analytics, email, invariants, notifications, pictures, promos, rates, upkeep
+from app.jobs import analytics, carts, email, invariants, notifications, pictures, promos, rates, upkeep
 from app.jobs.queue import Job
 
-MODULES = (analytics, email, invariants, notifications, pictures, promos, rates, upkeep)
+MODULES = (analytics, carts, email, invariants, notifications, pictures, promos, rates, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -33,6 +33,9 @@ SCHEDULE = (
     Periodic("*/10 * * * * 50", upkeep.forget_hits),
     Periodic("*/10 * * * * 40", notifications.forget_old_rows),
     Periodic("23 * * * *", email.forget_old),
+    Periodic("*/5 * * * * 15", carts.identify),
+    Periodic("*/5 * * * * 45", email.remind),
+    Periodic("33 * * * *", carts.expire),
     Periodic("* * * * * 55", analytics.fold_sales),
     Periodic("*/5 * * * * 45", invariants.check_invariants),
     Periodic("*/10 * * * * 30", rates.update_rates),

@@ -26,7 +26,7 @@ def _listed(words: tuple[str, ...]) -> str:
 
 
 class Mail(Identified, Base):
-    """One mail about one thing: `reference` is the id of the code or order that `kind` speaks of.
+    """One mail about one thing: `reference` is the id of the code, order or cart that `kind` speaks of.
 
     What it says is made anew each time it is sent, so no code stands here. `occurrence` tells several wanted mails of a
     kind about one thing apart. `message_id` stays the same however often it is sent. While it is being sent,

@@ -1,6 +1,6 @@
 """Statements of the mails."""
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Integer, bindparam, text
 
 # Takes the mail for sending: makes its row, or takes one that waits or whose sender is dead. No row: it is not ours.
 CLAIM = text("""
@@ -119,6 +119,53 @@ ORDER = text("""
       LEFT JOIN store ON store.id = orders.store_id
      WHERE orders.id = :id
 """)
+
+# A reminder goes to a proven address alone: whoever knows an address could write it into a cart. Who has ordered since
+# is not reminded, whether or not the order named the cart.
+_REMINDABLE = """
+    cart.status = 'abandoned' AND buyer.email_verified AND buyer.is_active
+    AND NOT EXISTS (SELECT FROM orders
+                     WHERE orders.user_id = cart.user_id AND orders.created_at >= cart.last_activity
+                       AND orders.status <> 'abandoned')
+    AND EXISTS (SELECT FROM cart_item WHERE cart_item.cart_id = cart.id)
+"""
+CART = text(f"""
+    SELECT buyer.email AS recipient, cart.user_id,
+           coalesce(nullif(cart.customer_name, ''), concat_ws(' ', buyer.first_name, buyer.last_name)) AS name,
+           cart.subtotal, cart.discount, cart.total
+      FROM cart JOIN users AS buyer ON buyer.id = cart.user_id
+     WHERE cart.id = :id AND {_REMINDABLE}
+""")  # noqa: S608 - a constant
+
+CART_LINES = text("""
+    SELECT item.quantity, coalesce(product.name, 'Producto'), item.variants_label, item.price * item.quantity
+      FROM cart_item AS item LEFT JOIN product ON product.id = item.product_id
+     WHERE item.cart_id = :id ORDER BY item.id
+""")
+
+# Carts of which a reminder is due, each marked as reminded of in the same step. An episode begins with the first
+# reminder and lasts until its owner has been back a good while later; within it the series goes on while nobody comes.
+REMIND = text(f"""
+    WITH due AS (
+        SELECT cart.id,
+               cart.last_reminder_sent_at IS NULL
+               OR cart.last_activity > cart.last_reminder_sent_at + make_interval(hours => :quiet_hours) AS first
+          FROM cart JOIN users AS buyer ON buyer.id = cart.user_id
+         WHERE {_REMINDABLE}
+           AND cart.last_activity > clock_timestamp() - make_interval(days => :days)
+           AND (cart.last_reminder_sent_at IS NULL
+                OR cart.last_activity > cart.last_reminder_sent_at + make_interval(hours => :quiet_hours)
+                OR cart.episode_reminders < :most AND cart.last_activity < cart.last_reminder_sent_at
+                   AND cart.abandoned_at
+                       < clock_timestamp() - make_interval(hours => (:hours)[cart.episode_reminders + 1]))
+         ORDER BY cart.id LIMIT :limit FOR UPDATE OF cart SKIP LOCKED
+    )
+    UPDATE cart
+       SET reminder_emails_sent = reminder_emails_sent + 1, last_reminder_sent_at = clock_timestamp(),
+           episode_reminders = CASE WHEN due.first THEN 1 ELSE episode_reminders + 1 END
+      FROM due WHERE cart.id = due.id
+    RETURNING cart.id, cart.reminder_emails_sent
+""").bindparams(bindparam("hours", type_=ARRAY(Integer)))  # noqa: S608 - a constant
 
 LINES = text("""
     SELECT item.quantity, coalesce(product.name, 'Producto'), item.variants_label, item.price * item.quantity

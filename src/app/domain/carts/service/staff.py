@@ -39,9 +39,15 @@ class StaffCartService:
         values = {"minutes": self.minutes if minutes is None else minutes, "limit": limit}
         return int(getattr(await self.session.execute(writing.IDENTIFY, values), "rowcount", 0))
 
-    async def count_left(self, minutes: int) -> int:
+    async def count_left(self, minutes: int | None = None) -> int:
         """How many `identify` would find."""
-        return int((await self.session.execute(writing.COUNT_LEFT, {"minutes": minutes})).scalar_one())
+        return int(
+            (
+                await self.session.execute(
+                    writing.COUNT_LEFT, {"minutes": self.minutes if minutes is None else minutes}
+                )
+            ).scalar_one()
+        )
 
     async def expire(self, *, limit: int = MAX_ROWS) -> int:
         """Write down which carts nobody means any more; how many."""

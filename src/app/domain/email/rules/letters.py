@@ -69,6 +69,18 @@ class OrderSheet(msgspec.Struct, frozen=True, kw_only=True):
     total: Decimal
 
 
+class CartSheet(msgspec.Struct, frozen=True, kw_only=True):
+    """A cart as a reminder tells of it; `recipient` is proven to be its owner's."""
+
+    recipient: str
+    user_id: int
+    name: str
+    lines: Sequence[Line]
+    subtotal: Decimal
+    discount: Decimal
+    total: Decimal
+
+
 def code_letter(kind: CodeKind, digits: str, until: dt.datetime) -> Letter:
     """A code and what it is for. `until` is in the shop's zone."""
     subject, purpose, otherwise = _CODES[kind]
@@ -90,10 +102,10 @@ def order_letter(kind: OrderKind, order: OrderSheet, shop_url: str) -> Letter:
     return Letter(subject, [*blocks, Link("Ir a la tienda", shop_url)], ORDER_NOTES)
 
 
-def reminder_letter(order: OrderSheet, shop_url: str) -> Letter:
+def reminder_letter(cart: CartSheet, shop_url: str) -> Letter:
     """What was left in a cart."""
     told = "Quedaron productos en tu carrito. Los precios y el stock pueden cambiar."
-    blocks = (Paragraph(_greeting(order)), Paragraph(told), _lines(order), Link("Volver a mi carrito", shop_url))
+    blocks = (Paragraph(_greeting(cart)), Paragraph(told), _lines(cart), Link("Volver a mi carrito", shop_url))
     return Letter("Tu carrito te espera", blocks, REMINDER_NOTES)
 
 
@@ -123,11 +135,11 @@ _ORDERS: dict[OrderKind, Callable[[OrderSheet], tuple[str, str]]] = {
 }
 
 
-def _greeting(order: OrderSheet) -> str:
+def _greeting(order: OrderSheet | CartSheet) -> str:
     return f"Hola, {one_line(order.name)}:" if order.name.strip() else "Hola:"
 
 
-def _lines(order: OrderSheet) -> Rows:
+def _lines(order: OrderSheet | CartSheet) -> Rows:
     rows = [(_product(line), pesos(line.total)) for line in order.lines]
     sums = [("Total", pesos(order.total))]
     if order.discount:

@@ -19,14 +19,13 @@ from app.domain.email import queries
 from app.domain.email.rules import kinds, unsubscribing
 from app.domain.email.rules.blocks import Letter, as_html, as_text
 from app.domain.email.rules.kinds import KIND_OF_PURPOSE, MARKETING, Kind, OrderKind
-from app.domain.email.rules.letters import Line, OrderSheet, code_letter, order_letter, reminder_letter
+from app.domain.email.rules.letters import CartSheet, Line, OrderSheet, code_letter, order_letter, reminder_letter
 from app.settings import Settings
 
 log = structlog.get_logger("app.mail")
 
 # Worth another try, sooner or later.
 _PASSING = (Unavailable, OutcomeUnknown, NotConfigured, CredentialsRefused, ServerUnfit)
-ABANDONED = "abandoned"
 DEFAULT_SHOP = "Relámpago"
 
 
@@ -83,13 +82,13 @@ class MailService:
         letter = order_letter(kind, order, self.settings.frontend_url)
         return await self._take(Draft(kind, order_id, occurrence, order.recipient, order.user_id, letter))
 
-    async def reminder(self, order_id: int, occurrence: int) -> Outgoing | None:
-        """The mail about an abandoned order; None when it was sent, or the order is abandoned no more."""
-        order = await self._order(order_id)
-        if order is None or order.status != ABANDONED:
+    async def reminder(self, cart_id: int, occurrence: int) -> Outgoing | None:
+        """The mail about a cart that was left; None when it was sent, or nobody is to be reminded any more."""
+        cart = await self._cart(cart_id)
+        if cart is None:
             return None
-        letter = reminder_letter(order, self.settings.frontend_url)
-        return await self._take(Draft("cart_reminder", order_id, occurrence, order.recipient, order.user_id, letter))
+        letter = reminder_letter(cart, self.settings.frontend_url)
+        return await self._take(Draft("cart_reminder", cart_id, occurrence, cart.recipient, cart.user_id, letter))
 
     async def note_sent(self, mail: Outgoing) -> None:
         """The mail server has it."""
@@ -167,6 +166,13 @@ class MailService:
         lines = [Line(*line) for line in await self.session.execute(queries.LINES, {"id": order_id})]
         names = [name for name in OrderSheet.__struct_fields__ if name != "lines"]
         return OrderSheet(**dict(zip(names, row, strict=True)), lines=lines)
+
+    async def _cart(self, cart_id: int) -> CartSheet | None:
+        row = (await self.session.execute(queries.CART, {"id": cart_id})).mappings().one_or_none()
+        if row is None:
+            return None
+        lines = [Line(*line) for line in await self.session.execute(queries.CART_LINES, {"id": cart_id})]
+        return CartSheet(**row, lines=lines)
 
 
 def message_of(letter: Letter, settings: Settings, *, to: str, message_id: str, unsubscribe_url: str = "") -> Message:
