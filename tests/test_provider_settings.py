@@ -63,3 +63,36 @@ def test_an_address_in_clear_stops_the_start_by_its_name(url: str) -> None:
 )
 def test_protected_addresses(url: str, protected: bool) -> None:
     assert is_protected(url) is protected
+
+
+def test_pictures_are_files_unless_said_otherwise() -> None:
+    found = load()
+    assert (found.media_backend, found.media_root) == ("local", "var/media")
+    assert found.cloudinary_upload_prefix == "http://127.0.0.1:8001/cloudinary"
+    assert load(MEDIA_BACKEND="cloudinary").cloudinary_url.endswith("@demo")
+    live = load(APP_ENV="production")
+    assert (live.cloudinary_url, live.cloudinary_upload_prefix) == ("", "https://api.cloudinary.com")
+
+
+def test_cloudinarys_address_may_carry_its_host() -> None:
+    url = "cloudinary://key:s3cret@shop?upload_prefix=https://images.example.com/"
+    found = load(APP_ENV="production", MEDIA_BACKEND="cloudinary", CLOUDINARY_URL=url)
+    assert (found.media_backend, found.cloudinary_url) == ("cloudinary", url)
+    assert found.cloudinary_upload_prefix == "https://images.example.com"
+    both = load(CLOUDINARY_URL=url, CLOUDINARY_UPLOAD_PREFIX="https://other.example.com")
+    assert both.cloudinary_upload_prefix == "https://other.example.com"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"MEDIA_BACKEND": "s3"}, "MEDIA_BACKEND"),
+        ({"MEDIA_BACKEND": "cloudinary", "APP_ENV": "production"}, "CLOUDINARY_URL"),
+        ({"CLOUDINARY_URL": "https://key:secret@cloud"}, "CLOUDINARY_URL"),
+        ({"CLOUDINARY_URL": "cloudinary://key:secret@cloud?upload_prefix=http://images.example.com"}, "CLOUDINARY_URL"),
+        ({"CLOUDINARY_UPLOAD_PREFIX": "http://images.example.com"}, "CLOUDINARY_UPLOAD_PREFIX"),
+    ],
+)
+def test_a_wrong_picture_host_stops_the_start(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load(**environ)

@@ -20,6 +20,8 @@ SIDES = (2000, 1400, 1000)
 MAX_SIDE = SIDES[0]
 # A baseline JPEG is decoded line by line and at a fraction of its size; nothing else may be this large.
 MAX_JPEG_PIXELS = 64_000_000
+# And no side longer: a decoder keeps accounts of each line.
+MAX_EDGE = 16_383
 _QUALITY = 85
 _KINDS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 SUFFIXES = tuple(_KINDS.values())
@@ -104,7 +106,11 @@ def _opened(content: bytes) -> Image.Image:
         raise BadPicture(TOO_MANY_PIXELS) from error
     except _FAILURES as error:
         raise BadPicture(NOT_A_PICTURE) from error
-    if picture.width * picture.height > MAX_JPEG_PIXELS or _memory(picture) > MAX_MEMORY:
+    if (
+        max(picture.size) > MAX_EDGE
+        or picture.width * picture.height > MAX_JPEG_PIXELS
+        or _memory(picture) > MAX_MEMORY
+    ):
         picture.close()
         raise BadPicture(TOO_MANY_PIXELS)
     return picture

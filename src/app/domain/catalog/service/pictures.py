@@ -60,8 +60,9 @@ class PictureStore:
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self.root = Path(settings.media_root)
         self.remote = settings.media_backend == CLOUDINARY
+        self.settings = settings
         self.sessions = sessions
-        self.client = CloudinaryClient.from_settings(settings)
+        self._client: CloudinaryClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +71,15 @@ class PictureStore:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+    @property
+    def client(self) -> CloudinaryClient:
+        """Made when the first picture goes there: most processes send none."""
+        if self._client is None:
+            self._client = CloudinaryClient.from_settings(self.settings)
+        return self._client
 
     async def take(self, files: Mapping[str, FormFile]) -> dict[str, Taken]:
         """Check, encode and upload, by field; all or none. The caller has no transaction open meanwhile.
