@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
+from tests.contract import checking
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
@@ -171,8 +172,14 @@ async def client(app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncClien
     if app.state.maintenance.closed:  # by a test before this one, whose tables were emptied unannounced
         await app.state.maintenance.watch.look()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+    hooks = {"response": [_as_the_contract_says]}
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=hooks) as http:
         yield http
+
+
+async def _as_the_contract_says(response: httpx.Response) -> None:
+    await response.aread()
+    checking.check(response)
 
 
 @pytest.fixture

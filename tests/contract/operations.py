@@ -22,6 +22,7 @@ class Operation(msgspec.Struct, frozen=True):
     query: list[str]
     request: dict[str, str]
     responses: dict[str, tuple[str, Fields]]
+    literals: dict[str, dict[str, Any]] = {}
 
     @property
     def success(self) -> dict[str, tuple[str, Fields]]:
