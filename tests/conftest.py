@@ -23,6 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
 from tests.contract import checking
+from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks here
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"

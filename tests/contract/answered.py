@@ -1,0 +1,42 @@
+"""A whole run of the suite has had a success of every operation that there is, and compared it with the contract.
+
+The processes of a run count for themselves and hand their counts in when they end; a run of chosen tests is not judged.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.contract import checking
+from tests.contract.operations import ready
+
+KEY = "answered"
+NEVER: list[str] = []
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Nothing was chosen, and nothing stopped the run early."""
+    chosen = config.option.keyword or config.option.markexpr or config.option.collectonly
+    return not chosen and list(config.args) == list(config.getini("testpaths"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[KEY] = dict(checking.answered)
+    elif is_whole(session.config) and not session.shouldstop and not session.shouldfail:
+        NEVER[:] = [operation.id for operation in ready() if not checking.answered[operation.id]]
+        if NEVER and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    checking.answered.update(Counter(getattr(node, "workeroutput", {}).get(KEY, {})))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if NEVER:
+        terminalreporter.section("operations that no test has had a success of")
+        for name in NEVER:
+            terminalreporter.line(name)
