@@ -1,7 +1,7 @@
 """An order converts the cart that it names: once, and only its own."""
 
 import asyncio
-from uuid import UUID, uuid1, uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -61,7 +61,9 @@ async def test_somebody_elses_cart_is_left_alone(db: AsyncSession, sessions: Ses
     assert await convert(sessions, cart.anonymous_id, 42, other.id) is None
 
 
-@pytest.mark.parametrize("bad", [None, "", "x", str(uuid1()), str(uuid4()), "a" * 10_000])
+@pytest.mark.parametrize(
+    "bad", [None, "", "x", "6f1c2b34-e62b-11f0-8000-02fc00000001", "6f1c2b34-0000-4000-8000-000000000000", "a" * 10_000]
+)
 async def test_an_unknown_cart_is_ignored(db: AsyncSession, sessions: Sessions, bad: str | None) -> None:
     user = await make_user(db)
     assert await convert(sessions, bad, 41, user.id) is None

@@ -16,7 +16,7 @@ NEVER: list[str] = []
 
 
 def is_whole(config: pytest.Config) -> bool:
-    """Nothing was chosen, and nothing stopped the run early."""
+    """Nothing was chosen, so that every test was run."""
     chosen = config.option.keyword or config.option.markexpr or config.option.collectonly
     return not chosen and list(config.args) == list(config.getini("testpaths"))
 
@@ -24,9 +24,9 @@ def is_whole(config: pytest.Config) -> bool:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[KEY] = dict(checking.answered)
-    elif is_whole(session.config) and not session.shouldstop and not session.shouldfail:
+    elif is_whole(session.config) and session.exitstatus == pytest.ExitCode.OK:
         NEVER[:] = [operation.id for operation in ready() if not checking.answered[operation.id]]
-        if NEVER and session.exitstatus == pytest.ExitCode.OK:
+        if NEVER:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
