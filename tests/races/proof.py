@@ -28,7 +28,7 @@ INVARIANTS = {
     "an order's lines and its hold differ": """
         SELECT f.order_id, count(i.id) FROM reservation_finished f
           LEFT JOIN order_item i ON i.order_id = f.order_id AND i.quantity = f.quantity AND i.price = f.unit_price
-                                AND i.pool_id = f.pool_id
+                                AND i.pool_ids = ARRAY[f.pool_id]
          WHERE f.status = 'confirmed' GROUP BY f.order_id HAVING count(i.id) <> 1
     """,
     "sales and confirmed holds differ": """
