@@ -75,7 +75,7 @@ async def test_the_command_line_finds_no_difference(url: str) -> None:
     [
         "ALTER TABLE product ADD COLUMN extra text",
         "ALTER TABLE product DROP COLUMN volume",
-        "ALTER TABLE product ALTER COLUMN brand TYPE varchar(99)",
+        "ALTER TABLE product ALTER COLUMN volume TYPE varchar(99)",
         "ALTER TABLE product ALTER COLUMN brand DROP NOT NULL",
         "DROP INDEX ix_store_geom",
         "DROP TABLE stock_ledger",
