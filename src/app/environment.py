@@ -19,6 +19,13 @@ SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
 # The sandbox's own account.
 SANDBOX_CLOUDINARY = "cloudinary://123456789012345:sandbox-cloudinary-secret@demo"
 _CLOUDINARY = re.compile(r"cloudinary://[\w-]+:[\w-]+@[\w-]+(?:\?upload_prefix=([^&\s]+))?", re.ASCII)
+MERCADOPAGO_URL = "https://api.mercadopago.com"
+# What the sandbox goes by.
+SANDBOX_PAYMENT_KEYS = {
+    "MERCADOPAGO_ACCESS_TOKEN": "TEST-sandbox-token",
+    "MERCADOPAGO_WEBHOOK_SECRET": "sandbox-webhook-secret-0123456789abcdef",
+    "MERCADOPAGO_COLLECTOR_ID": "90076076",
+}
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
@@ -130,6 +137,18 @@ def picture_host(values: Mapping[str, str], *, production: bool) -> dict[str, An
     if found and found[1] and "CLOUDINARY_UPLOAD_PREFIX" not in values:
         kept["cloudinary_upload_prefix"] = base_url({"CLOUDINARY_URL": found[1]}, "CLOUDINARY_URL", "")
     return kept
+
+
+def mercadopago(values: Mapping[str, str], *, production: bool, sandbox: str) -> dict[str, str]:
+    """Where MercadoPago is and who we are to it: unless set, nobody in production, which refuses the sandbox's keys."""
+    default = MERCADOPAGO_URL if production else f"{sandbox}/mercadopago"
+    found = {"mercadopago_base_url": base_url(values, "MERCADOPAGO_BASE_URL", default)}
+    for name, of_the_sandbox in SANDBOX_PAYMENT_KEYS.items():
+        value = values.get(name, "" if production else of_the_sandbox)
+        if production and value == of_the_sandbox:
+            raise SettingsError(f"{name} is the sandbox's; production needs the seller's own")
+        found[name.lower()] = value
+    return found
 
 
 def _sender(values: Mapping[str, str], *, needed: bool) -> str:

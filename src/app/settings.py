@@ -20,6 +20,7 @@ from app.environment import (
     database_url_of,
     flag,
     mail_server,
+    mercadopago,
     picture_host,
     plain_scheme,
     read_env_file,
@@ -78,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: int = 0
     public_url: str = ""
     frontend_url: str = ""
+    mercadopago_base_url: str = ""
+    mercadopago_access_token: str = ""
+    mercadopago_webhook_secret: str = ""
+    mercadopago_collector_id: str = ""
     fcm_base_url: str = FCM_URL
     google_sheets_base_url: str = PROVIDERS["GOOGLE_SHEETS_BASE_URL"][0]
     google_sheets_spreadsheet_id: str = ""
@@ -198,6 +203,7 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
         "google_sheets_spreadsheet_id": values.get(
             "GOOGLE_SHEETS_SPREADSHEET_ID", "" if production else SANDBOX_SPREADSHEET
         ),
+        **mercadopago(values, production=production, sandbox=sandbox),
         "google_service_account_file": values.get(
             "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
         ),

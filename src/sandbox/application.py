@@ -4,7 +4,16 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from sandbox import cloudinary, control, dollar_rates, page, sheets
+from sandbox import (
+    cloudinary,
+    control,
+    dollar_rates,
+    mercadopago,
+    mercadopago_checkout,
+    mercadopago_control,
+    page,
+    sheets,
+)
 from sandbox.edge import Edge
 from sandbox.fcm import send_message
 from sandbox.google import give_token
@@ -29,6 +38,10 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *dollar_rates.HANDLERS,
     *sheets.HANDLERS,
     *cloudinary.HANDLERS,
+    page.checkout_style,
+    *mercadopago.HANDLERS,
+    *mercadopago_checkout.HANDLERS,
+    *mercadopago_control.HANDLERS,
 )
 
 

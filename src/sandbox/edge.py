@@ -14,6 +14,8 @@ from sandbox.world import World
 # Under this key of the scope's extensions the server leaves the connection.
 CONNECTION = "sandbox.connection"
 CONTROL = "/__emu__/"
+# Pages for people: what they fetch is no call of the application.
+PAGES = "/mercadopago/checkout/v1/"
 
 
 class Edge:
@@ -28,7 +30,7 @@ class Edge:
             return
         body = await _read(receive)
         self._world.ledger.requests.append(_arrival(provider, scope, body))
-        fault = self._world.faults.next(provider)
+        fault = self._world.faults.next(provider, str(scope.get("method")), scope["path"])
         again = _replay(body, receive)
         if fault is None:
             await self.app(scope, again, send)
@@ -54,7 +56,7 @@ class Edge:
 
 
 def _provider_of(scope: Any) -> str:
-    if scope["type"] != "http" or CONTROL in scope["path"]:
+    if scope["type"] != "http" or CONTROL in scope["path"] or scope["path"].startswith(PAGES):
         return ""
     first = scope["path"].split("/", 2)[1]
     return first if first in PROVIDERS else ""

@@ -25,10 +25,17 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     drop: bool = False
+    # Only requests of this method, and whose path contains this text; any, unless said.
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    path: str | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         if self.status is None and not self.delay_seconds and not self.drop:
             raise ValueError("a fault has a status, delay_seconds or drop")
+
+    def concerns(self, method: str, path: str) -> bool:
+        """Whether it waits for such a request."""
+        return self.method in {msgspec.UNSET, method} and (self.path is msgspec.UNSET or str(self.path) in path)
 
 
 class Faults:
@@ -40,15 +47,15 @@ class Faults:
     def add(self, fault: Fault) -> None:
         self._waiting.setdefault(fault.provider, deque()).append(fault)
 
-    def next(self, provider: str) -> Fault | None:
+    def next(self, provider: str, method: str = "", path: str = "") -> Fault | None:
         """The fault for the request that has just arrived, which uses it up."""
-        waiting = self._waiting.get(provider)
-        if not waiting:
+        waiting = self._waiting.get(provider, deque())
+        fault = next((one for one in waiting if one.concerns(method, path)), None)
+        if fault is None:
             return None
-        fault = waiting[0]
         fault.times -= 1
         if not fault.times:
-            waiting.popleft()
+            waiting.remove(fault)
         return fault
 
     def waiting(self) -> list[Fault]:

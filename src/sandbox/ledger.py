@@ -54,6 +54,19 @@ class Push(msgspec.Struct):
     sent_at: dt.datetime
 
 
+class PaymentCard(msgspec.Struct):
+    """What a payment became at MercadoPago; amounts as text."""
+
+    payment_id: str
+    status: str
+    status_detail: str
+    amount: str
+    refunded: str
+    description: str
+    external_reference: str
+    at: dt.datetime
+
+
 class Mail(msgspec.Struct):
     """A mail in one recipient's inbox."""
 
@@ -99,4 +112,9 @@ class Ledger:
         self.requests: deque[Arrival] = deque(maxlen=KEPT_REQUESTS)
         self.pushes: Shelf[Push] = Shelf()
         self.mails: Shelf[Mail] = Shelf()
-        self.shelves: dict[str, Shelf[Any]] = {"pushes": self.pushes, "mails": self.mails}
+        self.payments: Shelf[PaymentCard] = Shelf()
+        self.shelves: dict[str, Shelf[Any]] = {
+            "pushes": self.pushes,
+            "mails": self.mails,
+            "payments": self.payments,
+        }

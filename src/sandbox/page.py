@@ -46,6 +46,11 @@ def style() -> Response[bytes]:
     return _asset("page.css", "text/css")
 
 
+@get("/assets/checkout.css", sync_to_thread=False)
+def checkout_style() -> Response[bytes]:
+    return _asset("checkout.css", "text/css")
+
+
 @get("/assets/page.js", sync_to_thread=False)
 def script() -> Response[bytes]:
     return _asset("page.js", "text/javascript")

@@ -62,7 +62,7 @@ async def open_sandbox(
     """A sandbox that listens until the block ends, on free ports for 0. `options` are the World's."""
     with _listen(port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        world = World(account_file, f"{url}/google/token", **options)
+        world = World(account_file, url, **options)
         async with _serve(world, listener):
             mail_server = MailServer(world, smtp_port)
             await mail_server.open()

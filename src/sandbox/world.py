@@ -8,6 +8,8 @@ from sandbox.account import ensure_account, public_key
 from sandbox.cloud import Cloud
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
+from sandbox.mercadopago_notifier import Notifier
+from sandbox.mercadopago_till import Till
 from sandbox.rates_table import RatesTable
 from sandbox.sheets_grid import Sheets
 
@@ -17,17 +19,17 @@ SLOW_SECONDS = 30.0
 
 
 class World:
-    """One sandbox. Google's access tokens last `token_seconds`, a slow answer takes `slow_seconds`."""
+    """One sandbox, at this address. Google's access tokens last `token_seconds`, a slow answer takes `slow_seconds`."""
 
     def __init__(
         self,
         account_file: Path,
-        token_uri: str,
+        url: str,
         *,
         token_seconds: int = TOKEN_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
-        self.account: dict[str, Any] = ensure_account(account_file, token_uri)
+        self.account: dict[str, Any] = ensure_account(account_file, f"{url}/google/token")
         self.public_key = public_key(self.account)
         self.token_seconds = token_seconds
         self.slow_seconds = slow_seconds
@@ -36,6 +38,8 @@ class World:
         self.rates = RatesTable()
         self.sheets = Sheets()
         self.cloud = Cloud()
+        self.till = Till(f"{url}/mercadopago/checkout/v1/redirect")
+        self.notifier = Notifier(self.till)
         # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
         self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
         # How often a token that fails for a while has failed.
@@ -52,4 +56,6 @@ class World:
         self.rates.reset()
         self.sheets.reset()
         self.cloud.reset()
+        self.till.reset()
+        self.notifier.reset()
         self.failures.clear()

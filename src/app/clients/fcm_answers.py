@@ -84,9 +84,9 @@ def _failure(answer: httpx.Response) -> ProviderError:
     if status.code in _REJECTED or status.blames_the_token:
         return TokenRejected(message, code=code, status=http)
     if http == 429:
-        return Throttled(message, retry_after=_wait(answer, QUOTA_SECONDS), code=code, status=http)
+        return Throttled(message, retry_after=retry_after(answer, QUOTA_SECONDS), code=code, status=http)
     if http >= 500 or http == 408:
-        return Unavailable(message, retry_after=_wait(answer, BACK_OFF_SECONDS), code=code, status=http)
+        return Unavailable(message, retry_after=retry_after(answer, BACK_OFF_SECONDS), code=code, status=http)
     if status.code == "THIRD_PARTY_AUTH_ERROR":
         return ThirdPartyAuth(message, code=code, status=http)
     if http in {401, 403}:
@@ -102,7 +102,7 @@ def _status(answer: httpx.Response) -> _Status:
         return _Status()
 
 
-def _wait(answer: httpx.Response, default: float) -> float:
+def retry_after(answer: httpx.Response, default: float) -> float:
     """Retry-After in seconds: a number, or a date (RFC 9110)."""
     text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdecimal():

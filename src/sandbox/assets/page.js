@@ -5,6 +5,7 @@ const PAUSE_MS = 1000;
 
 const PANELS = {
   pushes: { title: "Pushes", empty: "No push yet. They appear here as FCM takes them.", card: pushCard },
+  payments: { title: "Payments", empty: "No payment yet. A buyer makes one on the checkout page.", card: paymentCard },
   mails: { title: "Mails", empty: "No mail yet. Whatever the shop sends ends up here.", card: mailCard },
 };
 
@@ -54,6 +55,15 @@ function pushCard({ item }) {
   const words = item.body ? [element("p", "words", item.body)] : [];
   const text = element("div", "", element("div", "row", title(item.title, "without a title"), when(item.sent_at)), ...words, facts);
   return element("div", "push", icon, text);
+}
+
+function paymentCard({ item }) {
+  const facts = element("dl", "", pair("payment", item.payment_id), pair("state", `${item.status} / ${item.status_detail}`));
+  facts.append(pair("amount", `ARS ${item.amount}`));
+  if (Number(item.refunded)) facts.append(pair("refunded", `ARS ${item.refunded}`));
+  facts.append(pair("reference", item.external_reference, "wide"));
+  const head = element("div", "row", title(item.description, "without a title"), when(item.at));
+  return element("div", "payment", head, facts);
 }
 
 function mailCard({ number, item }) {
