@@ -16,6 +16,7 @@ from app import registry
 from app.cli.plugin import CommandLine
 from app.clients.dollar_rates import DollarRateClient
 from app.clients.fcm import FcmClient
+from app.clients.mercadopago import MercadoPagoClient
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
@@ -44,6 +45,9 @@ from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
 from app.domain.payments.controllers.distribution_centers import DistributionCenterController
+from app.domain.payments.controllers.notifications import NotificationController as PaymentNotificationController
+from app.domain.payments.controllers.payments import PaymentController
+from app.domain.payments.service.desk import PaymentDesk
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -116,6 +120,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     StaffCartController,
     DeviceController,
     NotificationController,
+    PaymentController,
+    PaymentNotificationController,
     EmailController,
     UnsubscribeController,
     VisitorController,
@@ -189,6 +195,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
+        "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
     }
 
@@ -204,6 +211,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.push_sender.aclose()
         await app.state.pictures.aclose()
         await app.state.rate_updater.aclose()
+        await app.state.payment_desk.client.aclose()
         await app.state.hold_desk.engine.close()
         await app.state.keyed_requests.close()
         await app.state.throttle.close()

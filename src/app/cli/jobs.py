@@ -12,6 +12,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.cli.session import run
+from app.clients.mercadopago import MercadoPagoClient
 from app.domain.notifications.service.sending import open_sender
 from app.jobs import health as worker_health
 from app.jobs import worker as worker_process
@@ -58,9 +59,9 @@ def run_now(name: str, pairs: tuple[str, ...]) -> None:
 
     async def work(session: AsyncSession, settings: Settings) -> object:
         # A job opens transactions of its own; from the command's session it takes the engine alone.
-        async with open_sender(settings) as sender:
+        async with open_sender(settings) as sender, MercadoPagoClient.from_settings(settings) as mercadopago:
             sessions = async_sessionmaker(session.bind, expire_on_commit=False)
-            return await run_job(job, Work(settings, sessions, sender=sender), args)
+            return await run_job(job, Work(settings, sessions, sender=sender, mercadopago=mercadopago), args)
 
     result = run(work)
     click.echo(f"{name}: done" if result is None else f"{name}: {result}")

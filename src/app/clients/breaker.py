@@ -58,6 +58,10 @@ class Breaker:
         finally:
             self._trying = False
 
+    def close(self) -> None:
+        """Forget what failed: the provider is known to be well."""
+        self._failures, self._open_until = 0, 0.0
+
     def _failed(self) -> None:
         self._failures += 1
         if self._failures >= self._limit:

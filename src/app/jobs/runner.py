@@ -10,6 +10,7 @@ import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.clients.mercadopago import MercadoPagoClient
 from app.domain.notifications.service.sending import PushSender
 from app.jobs.fence import FencedJobs
 from app.jobs.queue import Job, announce
@@ -34,13 +35,15 @@ def create_queue(
     on_heartbeat: Callable[[], None] = lambda: None,
     *,
     sender: PushSender | None = None,
+    mercadopago: MercadoPagoClient | None = None,
 ) -> App:
     """Builds the app; nothing connects before `open_async`."""
     connector = _connector(settings)
     queue = App(connector=connector)
     queue.job_manager = FencedJobs(connector, on_heartbeat)
     announce(jobs)
-    tasks = {job.name: _as_task(queue, job, Work(settings, sessions, sender=sender)) for job in jobs}
+    work = Work(settings, sessions, sender=sender, mercadopago=mercadopago)
+    tasks = {job.name: _as_task(queue, job, work) for job in jobs}
     for entry in schedule:
         queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
     return queue

@@ -6,10 +6,10 @@ made up for at the start of a worker; several workers share the ticks.
 
 from dataclasses import dataclass
 
-from app.jobs import analytics, carts, email, invariants, notifications, pictures, promos, rates, upkeep
+from app.jobs import analytics, carts, email, invariants, notifications, payments, pictures, promos, rates, upkeep
 from app.jobs.queue import Job
 
-MODULES = (analytics, carts, email, invariants, notifications, pictures, promos, rates, upkeep)
+MODULES = (analytics, carts, email, invariants, notifications, payments, pictures, promos, rates, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -25,6 +25,7 @@ SCHEDULE = (
     Periodic("* * * * * */30", promos.notify_active_promos),
     Periodic("* * * * * 5", promos.activate_and_notify_promos),
     Periodic("* * * * * */15", notifications.sweep),
+    Periodic("* * * * * */30", payments.reconcile),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
     Periodic("7 * * * *", upkeep.forget_expired_tokens),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.clients.mercadopago import MercadoPagoClient
 from app.domain.notifications.service.sending import PushSender
+from app.domain.payments.service.desk import PaymentDesk
 from app.settings import Settings
 
 # The shared lock keeps the rescue away until this transaction has ended.
@@ -38,6 +40,7 @@ class Work:
     sessions: async_sessionmaker[AsyncSession]
     run: Run | None = None
     sender: PushSender | None = None
+    mercadopago: MercadoPagoClient | None = None
 
     @property
     def pushes(self) -> PushSender:
@@ -45,6 +48,13 @@ class Work:
         if self.sender is None:
             raise RuntimeError("this job sends pushes, and was started without a sender")
         return self.sender
+
+    @property
+    def payments(self) -> PaymentDesk:
+        """The process's way to MercadoPago."""
+        if self.mercadopago is None:
+            raise RuntimeError("this job talks to MercadoPago, and was started without a client")
+        return PaymentDesk(self.sessions, self.mercadopago, self.settings)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.clients.mercadopago import MercadoPagoClient
 from app.db.engine import create_engine, session_maker
 from app.domain.notifications.service.sending import PushSender, open_sender
 from app.jobs.health import Sign
@@ -66,20 +67,29 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`."""
         log.info("worker_started", concurrency=self._settings.worker_concurrency)
-        async with _watchdog(), open_sender(self._settings) as sender:
+        providers = MercadoPagoClient.from_settings(self._settings)
+        async with _watchdog(), open_sender(self._settings) as sender, providers as mercadopago:
             while not self._stopping.is_set():
-                await self._live(sender)
+                await self._live(sender, mercadopago)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         self._sign.remove()
         log.info("worker_stopped")
 
-    async def _live(self, sender: PushSender) -> None:
+    async def _live(self, sender: PushSender, mercadopago: MercadoPagoClient) -> None:
         """One life: from a connection to a stop, or to the loss of the database."""
         engine = create_engine(self._settings, name="relampago-worker")
         sessions = session_maker(engine)
-        queue = create_queue(self._settings, sessions, self._jobs, self._schedule, self._on_heartbeat, sender=sender)
+        queue = create_queue(
+            self._settings,
+            sessions,
+            self._jobs,
+            self._schedule,
+            self._on_heartbeat,
+            sender=sender,
+            mercadopago=mercadopago,
+        )
         life = asyncio.create_task(self._work(engine, queue))
         stopped = asyncio.create_task(self._stopping.wait())
         try:

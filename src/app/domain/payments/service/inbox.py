@@ -1,0 +1,81 @@
+"""The inbox: a notification is verified, kept and left to a job; nothing of it is believed."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.clients.mercadopago_signature import BadSignature, Signed, verify
+from app.domain.payments.models import PaymentNotification
+from app.domain.payments.schemas.payments import NotificationInput
+from app.jobs.queue import defer
+
+LONGEST_ID = 64
+RAW_LENGTH = 4000
+EVENT_JOB = "payments:apply_event"
+
+
+class Inbox:
+    """Keeps what was told, in the caller's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def take(self, resource: str, data: NotificationInput, request_id: str, raw: str) -> None:
+        """A payment has news. The same news again is the same row; whatever comes, a job looks at the payment."""
+        row = {
+            "resource": resource,
+            "action": data.event[:40],
+            "happened_at": data.date_created[:40],
+            "request_id": request_id[:128],
+            "raw": raw[:RAW_LENGTH],
+        }
+        await self.session.execute(insert(PaymentNotification).values(row).on_conflict_do_nothing())
+        await defer(self.session, EVENT_JOB, queueing_lock=f"{EVENT_JOB}:{resource}", resource=resource)
+
+    async def handled(self, resource: str, outcome: str) -> None:
+        """What a look at this payment came to; all that was told of it by now is done with."""
+        row = PaymentNotification
+        waiting = (row.resource == resource, row.handled_at.is_(None))
+        values: dict[str, Any] = {"outcome": outcome[:20], "handled_at": func.clock_timestamp()}
+        await self.session.execute(update(row).where(*waiting).values(values))
+
+    async def waiting(self, seconds: float, limit: int) -> Sequence[str]:
+        """Payments of which something was told so long ago, and that nobody has looked at since."""
+        age = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        row = PaymentNotification
+        found = (
+            select(row.resource)
+            .where(row.handled_at.is_(None), row.received_at < age)
+            .group_by(row.resource)
+            .order_by(func.min(row.id))
+            .limit(limit)
+        )
+        return (await self.session.execute(found)).scalars().all()
+
+    async def age(self, resource: str) -> float:
+        """Seconds since the first that was told of a payment and not handled; 0 without any."""
+        row = PaymentNotification
+        seconds = func.extract("epoch", func.clock_timestamp() - func.min(row.received_at))
+        found = select(seconds).where(row.resource == resource, row.handled_at.is_(None))
+        return float(await self.session.scalar(found) or 0.0)
+
+
+def signed_resource(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> str:
+    """The payment that a notification is about, from its signed parts; nothing when it is about none.
+
+    Raises BadSignature, also for a request that says any signed part twice.
+    """
+    query, headers = connection.query_params, connection.headers
+    parts = [query.getall("data.id", []), headers.getall("x-request-id", []), headers.getall("x-signature", [])]
+    if any(len(part) > 1 for part in parts):
+        raise BadSignature("a signed part is there twice")
+    data_id, request_id, signature = (part[0] if part else "" for part in parts)
+    if len(data_id) > LONGEST_ID or not (data_id + request_id).isascii():
+        raise BadSignature("a signed part is malformed")
+    verify(secret, signature, Signed(data_id, request_id), time.time())
+    return data_id

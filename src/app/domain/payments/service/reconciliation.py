@@ -1,0 +1,124 @@
+"""Bringing to an end what is unknown: told but not looked at, begun but not ended, or never told at all."""
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, update
+
+from app.clients.errors import ProviderError
+from app.clients.mercadopago_answers import PaymentMissing
+from app.domain.payments.models import Payment
+from app.domain.payments.rules import MINUTE, next_check
+from app.domain.payments.service.attempts import AttemptService
+from app.domain.payments.service.desk import PaymentDesk
+from app.domain.payments.service.inbox import Inbox
+from app.domain.payments.service.refunds import RefundService
+from app.errors import AppError, Refused
+
+UNKNOWN_SECONDS = 60.0
+TOLD_SECONDS = 20.0
+# A payment that the provider denies for a day was never there.
+PARKED_SECONDS = 24 * 3600.0
+BATCH = 50
+RUN_SECONDS = 40.0
+
+log = structlog.get_logger("app.payments")
+
+
+class Reconciliation:
+    """One run: bounded in time, over when the provider does not answer. Twice at once is as good as once."""
+
+    def __init__(
+        self, desk: PaymentDesk, *, seconds: float = RUN_SECONDS, unknown_seconds: float = UNKNOWN_SECONDS
+    ) -> None:
+        self.desk = desk
+        self.unknown_seconds = unknown_seconds
+        self._until = time.monotonic() + seconds
+        self.done: Counter[str] = Counter()
+
+    async def run(self) -> Counter[str]:
+        """How many of each kind were brought to an end, or a step further."""
+        told = min(TOLD_SECONDS, self.unknown_seconds)
+        desk = self.desk
+        async with desk.sessions() as session:
+            resources = await Inbox(session).waiting(told, BATCH)
+            attempts = await AttemptService(session, desk.settings).abandoned(self.unknown_seconds, BATCH)
+            refunds = await RefundService(session, desk.settings).waiting(BATCH)
+        await self._each("notifications", resources, self._told)
+        await self._each("attempts", attempts, desk.resume)
+        await self._each("refunds", refunds, self._refund)
+        await self._each("payments", await self._due(), self._look)
+        return self.done
+
+    async def _each(self, kind: str, keys: Iterable[Any], work: Callable[[Any], Awaitable[Any]]) -> None:
+        for key in keys:
+            if time.monotonic() > self._until or self.desk.client.breaker.is_open:
+                return
+            try:
+                self.done[kind] += bool(await work(key))
+            except (ProviderError, AppError) as error:
+                self.done["failed"] += 1
+                log.warning("not_reconciled", kind=kind, key=key, reason=str(error))
+
+    async def _told(self, resource: str) -> bool:
+        return await look_at(self.desk, resource)
+
+    async def _refund(self, refund_id: int) -> bool:
+        async with self.desk.sessions() as session, session.begin():
+            claim = await RefundService(session, self.desk.settings).take_up(refund_id)
+        if claim is None:
+            return False
+        try:
+            await self.desk.make_refund(claim)
+        except Refused:
+            return False
+        return True
+
+    async def _due(self) -> list[int]:
+        """Orders whose payments are to be asked about: silence is no answer."""
+        found = (
+            select(Payment.order_id)
+            .where(Payment.check_at <= func.clock_timestamp())
+            .order_by(Payment.check_at)
+            .limit(BATCH)
+        )
+        async with self.desk.sessions() as session:
+            return list((await session.execute(found)).scalars())
+
+    async def _look(self, order_id: int) -> bool:
+        news = await self.desk.look(order_id)
+        async with self.desk.sessions() as session, session.begin():
+            await schedule_check(session, order_id)
+        return bool(news)
+
+
+async def look_at(desk: PaymentDesk, resource: str) -> bool:
+    """Read a payment that something was told of, and close what was told; whether it led to anything.
+
+    Raises ProviderError; PaymentMissing until the provider has denied the payment for a day.
+    """
+    try:
+        applied = await desk.read(resource)
+        outcome, changed = applied.outcome, applied.changed
+    except PaymentMissing:
+        async with desk.sessions() as session:
+            age = await Inbox(session).age(resource)
+        if age < PARKED_SECONDS:
+            raise
+        outcome, changed = "unknown_payment", False
+    async with desk.sessions() as session, session.begin():
+        await Inbox(session).handled(resource, outcome)
+    return changed
+
+
+async def schedule_check(session: Any, order_id: int) -> None:
+    """When the provider is asked again about an order's payment, by its age."""
+    payment = await session.scalar(select(Payment).where(Payment.order_id == order_id))
+    now: dt.datetime = await session.scalar(select(func.clock_timestamp()))
+    pause = next_check(payment.status, now - payment.created_at)
+    at = None if pause is None else now + max(pause, MINUTE)
+    await session.execute(update(Payment).where(Payment.id == payment.id).values(check_at=at))
