@@ -158,6 +158,7 @@ def _create_refund() -> None:
         _number("charge_id"),
         _amount("amount"),
         _key("key"),
+        sa.Column("request_mark", sa.LargeBinary(), nullable=True),
         _line("number", 64, nullable=True),
         _line("state", 10, "requested"),
         _line("origin", 10),
@@ -170,6 +171,7 @@ def _create_refund() -> None:
         _reference("payment_refund", "charge_id", "payment_charge.id", None),
         _reference("payment_refund", "by_id", "users.id", "SET NULL"),
         sa.UniqueConstraint("key", name=op.f("uq_payment_refund_key")),
+        sa.UniqueConstraint("request_mark", name=op.f("uq_payment_refund_request_mark")),
         sa.UniqueConstraint("number", name=op.f("uq_payment_refund_number")),
         sa.CheckConstraint("state IN ('requested', 'done', 'failed')", name=op.f("ck_payment_refund_state")),
         sa.CheckConstraint(

@@ -96,6 +96,12 @@ def key_of(scope: Scope) -> str | None:
     return key.decode("ascii")
 
 
+def ticket_of(connection: Connection) -> Ticket | None:
+    """Under which key the request runs; None without one."""
+    found: Ticket | None = connection.scope["state"].get(_TICKET)
+    return found
+
+
 def takes_key(connection: Connection, handler: BaseRouteHandler) -> bool:
     """Whether a request bears a key that its handler heeds."""
     return bool(handler.opt.get(KEYED)) and any(name == HEADER for name, _ in connection.scope["headers"])

@@ -138,6 +138,8 @@ class PaymentRefund(Identified, Base):
     charge_id: Mapped[int] = mapped_column(ForeignKey("payment_charge.id"))
     amount: Mapped[Decimal] = mapped_column(_AMOUNT)
     key: Mapped[UUID] = mapped_column(unique=True, server_default=text("gen_random_uuid()"))
+    # The client's own key, hashed: a request that is sent again means this very refund.
+    request_mark: Mapped[bytes | None] = mapped_column(unique=True)
     number: Mapped[str | None] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(10), server_default="requested")
     origin: Mapped[str] = mapped_column(String(10))

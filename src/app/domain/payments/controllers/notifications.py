@@ -1,5 +1,6 @@
 """What MercadoPago tells: verified before anything of it is read, kept, and left to a job."""
 
+import time
 from typing import Any
 
 import structlog
@@ -7,10 +8,10 @@ from litestar import Controller, Request, post
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.clients.mercadopago_signature import BadSignature
+from app.clients.mercadopago_signature import BadSignature, Signed, verify
 from app.domain.payments.schemas.payments import NotificationInput, Taken
 from app.domain.payments.service.failures import NotSigned
-from app.domain.payments.service.inbox import Inbox, signed_resource
+from app.domain.payments.service.inbox import Inbox
 from app.http.guards import door
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.throttling import EXEMPT, THROTTLE
@@ -19,8 +20,25 @@ PAYMENT = "payment"
 # The older family of notifications cannot be verified by anybody. It is acknowledged, so that it stops, and not read.
 OLD_TOPICS = frozenset({"payment", "merchant_order"})
 RESOURCE = "payment_resource"
+LONGEST_ID = 64
 
 log = structlog.get_logger("app.payments")
+
+
+def signed_resource(request: Request[Any, Any, Any], secret: str) -> str:
+    """The payment that a notification is about, from its signed parts; nothing when it is about none.
+
+    Raises BadSignature, also for a request that says any signed part twice.
+    """
+    query, headers = request.query_params, request.headers
+    parts = [query.getall("data.id", []), headers.getall("x-request-id", []), headers.getall("x-signature", [])]
+    if any(len(part) > 1 for part in parts):
+        raise BadSignature("a signed part is there twice")
+    data_id, request_id, signature = (part[0] if part else "" for part in parts)
+    if len(data_id) > LONGEST_ID or not (data_id + request_id).isascii():
+        raise BadSignature("a signed part is malformed")
+    verify(secret, signature, Signed(data_id, request_id), time.time())
+    return data_id
 
 
 async def is_signed(request: Request[Any, Any, Any]) -> Taken | None:
@@ -45,7 +63,7 @@ class NotificationController(Controller):
     opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
 
     @post(
-        ["/api/payments/", "/api/payments/webhook/"],
+        "/api/payments/",
         status_code=200,
         guards=[door],
         before_request=is_signed,
@@ -56,11 +74,30 @@ class NotificationController(Controller):
         self, request: Request[Any, Any, Any], session: NamedDependency[AsyncSession], data: NotificationInput
     ) -> Taken:
         """A payment has news. Also for news of other things, and for the same news again, the answer is ok."""
-        resource: str = request.scope["state"][RESOURCE]
-        inner = data.data.get("id") if isinstance(data.data, dict) else None
-        if inner is not None and str(inner).lower() != resource.lower():
-            raise NotSigned
-        if resource and (request.query_params.get("type") or data.type) == PAYMENT:
-            raw = (await request.body()).decode(errors="replace").replace("\x00", "")
-            await Inbox(session).take(resource, data, request.headers.get("x-request-id", ""), raw)
+        await _keep(request, session, data)
         return Taken()
+
+    @post(
+        "/api/payments/webhook/",
+        status_code=200,
+        guards=[door],
+        before_request=is_signed,
+        include_in_schema=False,
+    )
+    async def tell_there(
+        self, request: Request[Any, Any, Any], session: NamedDependency[AsyncSession], data: NotificationInput
+    ) -> Taken:
+        """The same at the address that preferences name."""
+        await _keep(request, session, data)
+        return Taken()
+
+
+async def _keep(request: Request[Any, Any, Any], session: AsyncSession, data: NotificationInput) -> None:
+    """News of a payment go to the inbox. What the body says of itself counts for nothing, but may not contradict."""
+    resource: str = request.scope["state"][RESOURCE]
+    inner = data.data.get("id") if isinstance(data.data, dict) else None
+    if inner is not None and str(inner).lower() != resource.lower():
+        raise NotSigned
+    if resource and (request.query_params.get("type") or data.type) == PAYMENT:
+        raw = (await request.body()).decode(errors="replace").replace("\x00", "")
+        await Inbox(session).take(resource, data, request.headers.get("x-request-id", ""), raw)

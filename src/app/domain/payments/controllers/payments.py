@@ -17,7 +17,9 @@ from app.domain.payments.schemas.payments import (
 )
 from app.domain.payments.service.desk import PaymentDesk
 from app.domain.payments.service.reading import PaymentReader
+from app.domain.payments.service.refunds import Wish
 from app.http.guards import signed_in, staff
+from app.http.idempotency import KEYED, ticket_of
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
@@ -44,7 +46,7 @@ class PaymentController(Controller):
         status_code=200,
         guards=[signed_in],
         operation_id="payments_create",
-        opt={ERRORS: (400, 404, 503)},
+        opt={ERRORS: (400, 404, 503), KEYED: True},
     )
     async def create(self, request: Request[Any, Any, Any], user: User, data: OrderInput) -> Started:
         """A page where the order can be paid. Asked for again, it is the same page while that is good."""
@@ -60,7 +62,7 @@ class PaymentController(Controller):
         status_code=200,
         guards=[signed_in],
         operation_id="payments_check_status",
-        opt={ERRORS: (404, 503)},
+        opt={ERRORS: (404, 503), KEYED: True},
     )
     async def check_status(self, request: Request[Any, Any, Any], user: User, data: OrderInput) -> PaymentCheck:
         """Asks the provider and applies what it says."""
@@ -71,12 +73,14 @@ class PaymentController(Controller):
         status_code=200,
         guards=[staff],
         operation_id="payments_refund",
-        opt={ERRORS: (400, 404, 409, 503)},
+        opt={ERRORS: (400, 404, 409, 503), KEYED: True},
     )
     async def refund(self, request: Request[Any, Any, Any], user: User, data: RefundInput) -> Refunded:
         """Several parts add up to what was paid and never to more. A paid order of which nothing is left is cancelled.
 
         503 means that nobody knows yet: asked for again it is the same refund, and it ends by itself.
         """
-        made = await (await _desk(request)).refund(data.order_id, data.amount, user)
+        ticket = ticket_of(request)
+        wish = Wish(data.order_id, data.amount, ticket.digest if ticket else None)
+        made = await (await _desk(request)).refund(wish, user)
         return Refunded(REFUNDED, made.order_id, made.status, made.amount, made.refunded_amount)

@@ -6,7 +6,6 @@ It owns its transactions. Whoever dies between them leaves a row that the reconc
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from typing import TypeVar
 
 import structlog
@@ -25,7 +24,7 @@ from app.domain.payments.schemas.payments import PaymentCheck, Started
 from app.domain.payments.service.attempts import AttemptService, Begun
 from app.domain.payments.service.failures import provider_down
 from app.domain.payments.service.reading import PaymentReader
-from app.domain.payments.service.refunds import Claim, RefundService, Result
+from app.domain.payments.service.refunds import Claim, RefundService, Result, Wish
 from app.domain.payments.service.settlement import Applied, Settlement
 from app.errors import AppError, Refused
 from app.http.principal import Principal
@@ -102,10 +101,10 @@ class PaymentDesk:
         answer = await self.client.payment(number)
         return await self._write(lambda session: Settlement(session, self.settings).apply(answer))
 
-    async def refund(self, order_id: int, amount: Decimal | None, user: Principal) -> Result:
+    async def refund(self, wish: Wish, user: Principal) -> Result:
         """Give back all that is left of a payment, or a part of it. Raises NoPayment, Refused, ProviderDown."""
-        claim = await self._write(lambda session: RefundService(session, self.settings).claim(order_id, amount, user))
-        return await self.make_refund(claim)
+        claim = await self._write(lambda session: RefundService(session, self.settings).claim(wish, user))
+        return claim if isinstance(claim, Result) else await self.make_refund(claim)
 
     async def make_refund(self, claim: Claim) -> Result:
         """Ask the provider for a refund that is ours to make, and record what it says."""

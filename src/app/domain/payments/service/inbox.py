@@ -1,20 +1,16 @@
 """The inbox: a notification is verified, kept and left to a job; nothing of it is believed."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from litestar.connection import ASGIConnection
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.clients.mercadopago_signature import BadSignature, Signed, verify
 from app.domain.payments.models import PaymentNotification
 from app.domain.payments.schemas.payments import NotificationInput
 from app.jobs.queue import defer
 
-LONGEST_ID = 64
 RAW_LENGTH = 4000
 EVENT_JOB = "payments:apply_event"
 
@@ -63,19 +59,3 @@ class Inbox:
         seconds = func.extract("epoch", func.clock_timestamp() - func.min(row.received_at))
         found = select(seconds).where(row.resource == resource, row.handled_at.is_(None))
         return float(await self.session.scalar(found) or 0.0)
-
-
-def signed_resource(connection: ASGIConnection[Any, Any, Any, Any], secret: str) -> str:
-    """The payment that a notification is about, from its signed parts; nothing when it is about none.
-
-    Raises BadSignature, also for a request that says any signed part twice.
-    """
-    query, headers = connection.query_params, connection.headers
-    parts = [query.getall("data.id", []), headers.getall("x-request-id", []), headers.getall("x-signature", [])]
-    if any(len(part) > 1 for part in parts):
-        raise BadSignature("a signed part is there twice")
-    data_id, request_id, signature = (part[0] if part else "" for part in parts)
-    if len(data_id) > LONGEST_ID or not (data_id + request_id).isascii():
-        raise BadSignature("a signed part is malformed")
-    verify(secret, signature, Signed(data_id, request_id), time.time())
-    return data_id

@@ -37,6 +37,14 @@ class Claim(msgspec.Struct, frozen=True):
     origin: str
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """What staff ask for: all that is left, or a part of it. `mark` is the hash of the request's own key."""
+
+    order_id: int
+    amount: Decimal | None = None
+    mark: bytes | None = None
+
+
 class Result(msgspec.Struct, frozen=True):
     """The payment after a refund."""
 
@@ -54,30 +62,28 @@ class RefundService:
         self.settlement = Settlement(session, settings)
         self.book = RefundBook(session)
 
-    async def claim(self, order_id: int, amount: Decimal | None, user: Principal) -> Claim:
-        """Staff want money to go back: all that is left, or a part of it.
-
-        One that was begun and whose end nobody knows is taken up again instead of a second one. Raises NoPayment,
-        Refused and RefundRunning.
+    async def claim(self, wish: Wish, user: Principal) -> Claim | Result:
+        """Staff want money to go back. One that was begun and whose end nobody knows is taken up again instead of a
+        second one; the request that was made already is answered as it was. Raises NoPayment, Refused, RefundRunning.
         """
-        payment = await self._locked(Payment.order_id == order_id)
+        payment = await self._locked(Payment.order_id == wish.order_id)
         if payment is None:
             raise NoPayment
         charge = await self.settlement.settling(payment)
+        if charge is not None and wish.mark is not None:
+            row = await self._of_request(charge, wish.mark)
+            if row is not None:
+                return await self._again(row, payment, charge)
         if payment.status != "approved" or charge is None:
             raise Refused(NOT_APPROVED, code="not_approved")
         left = await self.book.left(charge)
-        unfinished = await self._unfinished(charge, amount)
-        if unfinished is not None and (amount is not None or not left):
+        unfinished = await self._unfinished(charge, wish.amount)
+        if unfinished is not None and (wish.amount is not None or not left):
             return await self._take(unfinished, payment, charge)
-        if amount is None and not left:
-            if await self._is_running(charge):
-                raise RefundRunning
-            raise Refused(NOTHING_LEFT, code="nothing_left")
-        if amount is not None and amount > left:
-            raise Refused(TOO_MUCH.format(left), code="exceeds_remaining")
-        row = await self.book.request(charge, amount or left, "staff", by=user.id, busy_seconds=BUSY_SECONDS)
-        text = f"Reembolso de {row.amount} del pedido {order_id}"
+        await self._check(wish.amount, left, charge)
+        row = await self.book.request(charge, wish.amount or left, "staff", by=user.id, busy_seconds=BUSY_SECONDS)
+        row.request_mark = wish.mark
+        text = f"Reembolso de {row.amount} del pedido {wish.order_id}"
         deed = Deed(object_id=payment.id, description=text, changes={"refund": [None, str(row.amount)]})
         await ActivityService(self.session).write(user, "refund", "payment", deed)
         return _claim(row, payment, charge)
@@ -87,8 +93,7 @@ class RefundService:
         payment, charge, row = await self._all_of(refund_id)
         if row is None or payment is None or charge is None or row.state != "requested":
             return None
-        busy = await self.session.scalar(select(row.busy_until > func.clock_timestamp()))
-        return None if busy else await self._take(row, payment, charge)
+        return None if await self._is_busy(row) else await self._take(row, payment, charge)
 
     async def record(self, refund_id: int, answer: RefundAnswer) -> Result:
         """The provider made it."""
@@ -130,8 +135,35 @@ class RefundService:
             found = found.where(PaymentRefund.amount == amount)
         return (await self.session.execute(found.order_by(PaymentRefund.id).limit(1))).scalar_one_or_none()
 
-    async def _is_running(self, charge: PaymentCharge) -> bool:
-        return any(row.state == "requested" for row in await self.book.rows(charge))
+    async def _check(self, amount: Decimal | None, left: Decimal, charge: PaymentCharge) -> None:
+        """Whether so much may go back."""
+        if amount is not None and amount > left:
+            raise Refused(TOO_MUCH.format(left), code="exceeds_remaining")
+        if amount is None and not left:
+            if any(row.state == "requested" for row in await self.book.rows(charge)):
+                raise RefundRunning
+            raise Refused(NOTHING_LEFT, code="nothing_left")
+
+    async def _of_request(self, charge: PaymentCharge, mark: bytes) -> PaymentRefund | None:
+        """The refund that this very request asked for; one that came to nothing may be asked for again."""
+        row = next((row for row in await self.book.rows(charge) if row.request_mark == mark), None)
+        if row is not None and row.state == "failed":
+            row.request_mark = None
+            await self.session.flush()
+            return None
+        return row
+
+    async def _again(self, row: PaymentRefund, payment: Payment, charge: PaymentCharge) -> Claim | Result:
+        if row.state == "done":
+            return _result(payment, row)
+        if await self._is_busy(row):
+            raise RefundRunning
+        return await self._take(row, payment, charge)
+
+    async def _is_busy(self, row: PaymentRefund) -> bool:
+        """Whether somebody is asking the provider for it."""
+        now = await self.session.scalar(select(func.clock_timestamp()))
+        return row.busy_until is not None and now is not None and row.busy_until > now
 
     async def _take(self, row: PaymentRefund, payment: Payment, charge: PaymentCharge) -> Claim:
         until: Any = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, BUSY_SECONDS)
