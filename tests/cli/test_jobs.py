@@ -1,6 +1,7 @@
 """`jobs list`, `jobs run` and `jobs health`; the worker itself is in tests/jobs."""
 
 import asyncio
+import datetime as dt
 import os
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.jobs import jobs
 from app.jobs.health import Sign
 from app.jobs.queue import announce, defer
-from app.jobs.schedule import JOBS
+from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.settings import Settings
 
 announce(JOBS)
@@ -141,3 +142,62 @@ async def test_health_forgets_processes_that_are_gone(settings: Settings, tmp_pa
     file.rename(file.with_name(file.name.replace(str(os.getpid()), str(ended.pid))))
     assert (await _call("health")).exit_code == 1
     assert list((tmp_path / "run").iterdir()) == []
+
+
+async def test_status_of_an_idle_queue() -> None:
+    answer = await _call("status")
+    assert answer.exit_code == 0
+    assert "todo 0" in answer.output
+    assert "no job is due" in answer.output
+    assert "none failed for good" in answer.output
+    for entry in SCHEDULE:
+        assert entry.job.name in answer.output
+
+
+async def test_status_says_what_waits_what_failed_and_what_runs_next(db: AsyncSession) -> None:
+    waiting = await defer(db, "upkeep:remove_old_jobs")
+    failed = [await defer(db, "upkeep:rescue_stalled", queue="other") for _ in range(2)]
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    await defer(db, "upkeep:forget_hits", schedule_at=later)
+    await db.execute(text("UPDATE procrastinate_events SET at = at - interval '90 seconds'"))
+    for number in failed:
+        await db.execute(text("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = :id"), {"id": number})
+        finish = "SELECT procrastinate_finish_job_v1(:id, 'failed', false)"
+        await db.execute(text(finish), {"id": number})
+    await db.commit()
+    answer = await _call("status", "--json")
+    assert answer.exit_code == 0, answer.output
+    found = msgspec.json.decode(answer.output)
+    assert (found["counts"]["todo"], found["counts"]["failed"], found["due"]) == (2, 2, 1)
+    oldest = found["oldest"]
+    assert (oldest["id"], oldest["name"], oldest["due"]) == (waiting, "upkeep:remove_old_jobs", 1)
+    assert 90 <= oldest["waited_seconds"] < 150
+    assert [(each["name"], each["count"]) for each in found["failures"]] == [("upkeep:rescue_stalled", 2)]
+    runs = [dt.datetime.fromisoformat(each["at"]) for each in found["next_runs"]]
+    assert runs == sorted(runs)
+    assert all(at > dt.datetime.now(dt.UTC) - dt.timedelta(seconds=20) for at in runs)
+    assert {each["name"] for each in found["next_runs"]} == {entry.job.name for entry in SCHEDULE}
+    shown = (await _call("status")).output
+    assert f"upkeep:remove_old_jobs ({waiting})" in shown
+    assert "upkeep:rescue_stalled 2 times" in shown
+
+
+@pytest.mark.parametrize(
+    ("cron", "next_run"),
+    [
+        ("* * * * * */15", "2024-03-01T10:00:15+00:00"),
+        ("* * * * * 55", "2024-03-01T10:00:55+00:00"),
+        ("7 * * * *", "2024-03-01T10:07:00+00:00"),
+        ("*/10 * * * * 50", "2024-03-01T10:00:50+00:00"),
+    ],
+)
+def test_ticks_are_the_queues(cron: str, next_run: str) -> None:
+    now = dt.datetime(2024, 3, 1, 10, 0, 3, tzinfo=dt.UTC)
+    assert Periodic(cron, JOBS[0]).next_at(now).isoformat() == next_run
+
+
+def test_every_periodic_job_is_a_command() -> None:
+    """`jobs run NAME` runs it as the schedule does: its function, without arguments."""
+    assert {entry.job.name for entry in SCHEDULE} <= {one.name for one in JOBS}
+    for entry in SCHEDULE:
+        entry.job.check({})

@@ -1,6 +1,7 @@
 """`jobs`: the worker, and a look at its queue."""
 
 import asyncio
+import datetime as dt
 import re
 import sys
 from typing import Any
@@ -18,12 +19,31 @@ from app.jobs import health as worker_health
 from app.jobs import worker as worker_process
 from app.jobs.queue import UnknownJob, announce, announced
 from app.jobs.runner import run_job
-from app.jobs.schedule import JOBS
-from app.jobs.service import STATES, JobRow, QueueService
+from app.jobs.schedule import JOBS, SCHEDULE
+from app.jobs.service import STATES, Failures, JobRow, Oldest, QueueService
 from app.jobs.work import Work
 from app.settings import Settings, load_settings
 
 PIPE_WIDTH = 160
+FAILURE_HOURS = 24
+
+
+class NextRun(msgspec.Struct, frozen=True):
+    """When a periodic job runs next."""
+
+    name: str
+    cron: str
+    at: dt.datetime
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `jobs status --json` prints. `failures` are those of the last day."""
+
+    counts: dict[str, int]
+    due: int
+    oldest: Oldest | None
+    failures: list[Failures]
+    next_runs: list[NextRun]
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -86,6 +106,22 @@ def list_jobs(name: str | None, queue: str | None, status: str | None, limit: in
         _print(listing)
 
 
+@jobs.command(name="status", help="How much waits and for how long, what failed, and what runs next.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, as_json: bool) -> None:
+    async def read(session: AsyncSession, _settings: Settings) -> Status:
+        service = QueueService(session)
+        counts, oldest = await service.counts(), await service.oldest()
+        failures = await service.failures(hours=FAILURE_HOURS)
+        return Status(counts, oldest.due if oldest else 0, oldest, failures, _next_runs(dt.datetime.now(dt.UTC)))
+
+    found = run(read)
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+    else:
+        _print_status(found)
+
+
 @jobs.command(name="health", help="Exit code 0 when a worker of this machine or container is well, else 1.")
 def health() -> None:
     ages = worker_health.ages(load_settings())
@@ -94,6 +130,30 @@ def health() -> None:
         click.echo(f"worker {pid}: {word}, last heartbeat {age:.0f} s ago")
     if not any(worker_health.is_well(age) for age in ages.values()):
         raise click.ClickException("no worker here has reached the database lately")
+
+
+def _next_runs(now: dt.datetime) -> list[NextRun]:
+    runs = [NextRun(entry.job.name, entry.cron, entry.next_at(now)) for entry in SCHEDULE]
+    return sorted(runs, key=lambda one: (one.at, one.name))
+
+
+def _print_status(found: Status) -> None:
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print("  ".join(f"{state} {count}" for state, count in found.counts.items()))
+    if found.oldest is None:
+        console.print("no job is due")
+    else:
+        oldest = found.oldest
+        console.print(f"{found.due} due, the oldest for {oldest.waited_seconds:g} s: {oldest.name} ({oldest.id})")
+    for failure in found.failures:
+        at = failure.last_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        console.print(f"failed for good in the last day: {failure.name} {failure.count} times, last at {at}")
+    if not found.failures:
+        console.print("none failed for good in the last day")
+    table = Table("periodic job", "next run", "cron, UTC")
+    for entry in found.next_runs:
+        table.add_row(entry.name, entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"), entry.cron)
+    console.print(table)
 
 
 def _pair(text: str) -> tuple[str, Any]:

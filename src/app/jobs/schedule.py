@@ -4,7 +4,10 @@ Cron fields: minute, hour, day, month, weekday, second; in UTC. A tick that was 
 made up for at the start of a worker; several workers share the ticks.
 """
 
+import datetime as dt
 from dataclasses import dataclass
+
+from croniter import croniter  # type: ignore[import-untyped]
 
 from app.jobs import analytics, carts, email, invariants, notifications, payments, pictures, promos, rates, upkeep
 from app.jobs.queue import Job
@@ -17,6 +20,11 @@ JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(modu
 class Periodic:
     cron: str
     job: Job
+
+    def next_at(self, now: dt.datetime) -> dt.datetime:
+        """The first tick after `now`, in UTC."""
+        found: dt.datetime = croniter(self.cron, now.astimezone(dt.UTC)).get_next(dt.datetime)
+        return found
 
 
 SCHEDULE = (

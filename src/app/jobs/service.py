@@ -88,6 +88,25 @@ _NEWEST = text("""
 """)
 
 
+# A job is due from its time on, or from the moment when it was queued.
+_OLDEST = text("""
+    SELECT job.id, job.task_name, EXTRACT(epoch FROM clock_timestamp() - due.at) AS waited, count(*) OVER () AS due
+      FROM procrastinate_jobs AS job
+     CROSS JOIN LATERAL (
+           SELECT COALESCE(job.scheduled_at, (SELECT max(event.at) FROM procrastinate_events AS event
+                                               WHERE event.job_id = job.id AND event.type = 'deferred')) AS at) due
+     WHERE job.status = 'todo' AND due.at <= clock_timestamp()
+     ORDER BY due.at, job.id LIMIT 1
+""")
+
+_FAILURES = text("""
+    SELECT job.task_name, count(*), max(event.at)
+      FROM procrastinate_jobs AS job JOIN procrastinate_events AS event ON event.job_id = job.id
+     WHERE job.status = 'failed' AND event.type = 'failed' AND event.at > now() - make_interval(hours => :hours)
+     GROUP BY 1 ORDER BY 2 DESC, 1
+""")
+
+
 class JobRow(msgspec.Struct, frozen=True):
     """A job as staff see it; `at` is its last event."""
 
@@ -99,6 +118,23 @@ class JobRow(msgspec.Struct, frozen=True):
     args: dict[str, object]
     scheduled_at: dt.datetime | None
     at: dt.datetime | None
+
+
+class Oldest(msgspec.Struct, frozen=True):
+    """The due job that has waited longest, and how many are due."""
+
+    id: int
+    name: str
+    waited_seconds: float
+    due: int
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """How often a job has failed for good lately, and when it did so last."""
+
+    name: str
+    count: int
+    last_at: dt.datetime
 
 
 class Rescue(msgspec.Struct, frozen=True):
@@ -144,6 +180,15 @@ class QueueService:
         found = await self.session.execute(_COUNTS, {"name": name, "queue": queue})
         by_state = {str(state): int(count) for state, count in found}
         return {state: by_state.get(state, 0) for state in STATES}
+
+    async def oldest(self) -> Oldest | None:
+        """None when no job is due."""
+        row = (await self.session.execute(_OLDEST)).one_or_none()
+        return None if row is None else Oldest(row.id, row.task_name, round(float(row.waited), 1), row.due)
+
+    async def failures(self, *, hours: int) -> list[Failures]:
+        """Of the last hours, the most frequent first."""
+        return [Failures(*row) for row in await self.session.execute(_FAILURES, {"hours": hours})]
 
     async def newest(
         self, limit: int, *, name: str | None = None, queue: str | None = None, status: str | None = None
