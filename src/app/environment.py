@@ -87,6 +87,18 @@ def secret_of(values: Mapping[str, str], name: str, *, production: bool) -> str:
     return secret
 
 
+def throttles_of(values: Mapping[str, str], rates: Mapping[str, str], *, factor: int) -> dict[str, str]:
+    """The rate of each scope, `100/hour` or `off`: as it is set, or `factor` times the usual one."""
+    chosen = {}
+    for scope, rate in rates.items():
+        name, (count, period) = f"THROTTLE_{scope.upper()}", rate.split("/")
+        text = values.get(name, f"{int(count) * factor}/{period}")
+        if text != "off" and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", text):
+            raise SettingsError(f"{name} is `off` or of the form 100/hour, not {text!r}")
+        chosen[scope] = text
+    return chosen
+
+
 def zone_name(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -133,7 +145,7 @@ def picture_host(values: Mapping[str, str], *, production: bool) -> dict[str, An
     found = _CLOUDINARY.fullmatch(url)
     if url and found is None:
         raise SettingsError("CLOUDINARY_URL has the form cloudinary://key:secret@cloud")
-    kept = {"media_backend": backend, "cloudinary_url": url}
+    kept = {"media_backend": backend, "media_root": values.get("MEDIA_ROOT", "var/media"), "cloudinary_url": url}
     if found and found[1] and "CLOUDINARY_UPLOAD_PREFIX" not in values:
         kept["cloudinary_upload_prefix"] = base_url({"CLOUDINARY_URL": found[1]}, "CLOUDINARY_URL", "")
     return kept

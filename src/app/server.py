@@ -17,6 +17,7 @@ from app.cli.plugin import CommandLine
 from app.clients.dollar_rates import DollarRateClient
 from app.clients.fcm import FcmClient
 from app.clients.mercadopago import MercadoPagoClient
+from app.clients.places import PlaceBook
 from app.db.engine import create_engine, session_maker
 from app.db.migrations import migrations_plugin
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
@@ -192,6 +193,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "authenticator": Authenticator(settings, passwords),
         "cart_linker": CartLinks(settings),
         "pictures": PictureStore(settings, sessions),
+        "places": PlaceBook(settings.geoip_database),
         "personal_data": (MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),

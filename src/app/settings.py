@@ -4,7 +4,6 @@ A setting that production needs and does not find stops the start and is named i
 """
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from app.environment import (
     plain_scheme,
     read_env_file,
     secret_of,
+    throttles_of,
     whole,
     zone_name,
 )
@@ -100,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cloudinary_url: str = ""
     cloudinary_upload_prefix: str = PROVIDERS["CLOUDINARY_UPLOAD_PREFIX"][0]
     media_root: str = "var/media"
+    geoip_database: str = ""
     worker_concurrency: int = 10
     web_workers: int = 1
     db_pool_size: int = 8
@@ -149,10 +150,10 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return Settings(
         app_env=app_env,
         auth_basic_enabled=flag(values, "AUTH_BASIC_ENABLED", default=not production),
-        throttles=_throttles(values, production=production),
+        throttles=throttles_of(values, RATES, factor=1 if production else DEVELOPMENT_RATE_FACTOR),
         cors_allowed_origins=_origins(values, production=production),
         time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
-        media_root=values.get("MEDIA_ROOT", "var/media"),
+        geoip_database=values.get("GEOIP_DATABASE", ""),
         log_level=values.get("LOG_LEVEL", "info").lower(),
         **_keys(values, production=production),
         **_addresses(values),
@@ -232,22 +233,6 @@ def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
         name.lower(): whole(values, name, default, low=low, high=high)
         for name, (default, low, high) in _NUMBERS.items()
     }
-
-
-def _throttles(values: Mapping[str, str], *, production: bool) -> dict[str, str]:
-    chosen = {}
-    for scope, rate in RATES.items():
-        name = f"THROTTLE_{scope.upper()}"
-        text = values.get(name, rate if production else _times(rate, DEVELOPMENT_RATE_FACTOR))
-        if text != "off" and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", text):
-            raise SettingsError(f"{name} is `off` or of the form 100/hour, not {text!r}")
-        chosen[scope] = text
-    return chosen
-
-
-def _times(rate: str, factor: int) -> str:
-    count, period = rate.split("/")
-    return f"{int(count) * factor}/{period}"
 
 
 def _origins(values: Mapping[str, str], *, production: bool) -> tuple[str, ...]:

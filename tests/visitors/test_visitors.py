@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.places import Place
 from app.domain.visitors.models import Visitor
 from app.domain.visitors.rules import limit_of, period_of, user_agent_of
 from app.server import Relampago
@@ -79,6 +80,20 @@ async def test_behind_a_trusted_proxy(
     await client.post(VISIT, headers={"X-Forwarded-For": "10.0.0.1, 203.0.113.9"})
     await client.post(VISIT, headers={"X-Forwarded-For": "[2001:db8::1]:443"})
     assert await addresses(client, people) == ["2001:db8::1", "203.0.113.9"]
+
+
+async def test_a_place_that_the_page_does_not_say(
+    client: httpx.AsyncClient, app: Relampago, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Atlas:
+        def find(self, address: str | None) -> Place:
+            return Place("Argentina", "Rosario") if address == "127.0.0.1" else Place()
+
+    monkeypatch.setitem(app.state._state, "places", Atlas())
+    for body, place in (({}, ("Argentina", "Rosario")), ({"country": "Chile"}, ("Chile", "Rosario"))):
+        await client.post(VISIT, json=body)
+        (visitor,) = (await client.get(PATH, headers=people.staff)).json()["results"]
+        assert (visitor["country"], visitor["city"]) == place
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ class VisitController(Controller):
     tags = ("visitors",)
 
     @post("/", status_code=200, guards=[anyone], operation_id="visits_register")
-    async def register(self, request: Request[Any, Any, Any], session: Session, data: VisitInput) -> Visited:
-        """A visit of the address that the request comes from."""
-        user_agent = user_agent_of(request.headers.get("user-agent", ""))
-        return await VisitorService(session).register(data, client_address(request), user_agent)
+    async def register(
+        self, request: Request[Any, Any, Any], session: Session, state: State, data: VisitInput
+    ) -> Visited:
+        """A visit of the address that the request comes from. A place that the page does not say is looked up."""
+        address, user_agent = client_address(request), user_agent_of(request.headers.get("user-agent", ""))
+        return await VisitorService(session).register(data, address, user_agent, state.places.find(address))

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.places import Place
 from app.domain.visitors import queries
 from app.domain.visitors.rules import NOWHERE
 from app.domain.visitors.schemas import Visited, VisitInput, Visitor, VisitorStats
@@ -18,8 +19,10 @@ class VisitorService:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def register(self, data: VisitInput, address: str | None, user_agent: str) -> Visited:
-        """One visit more of an address."""
+    async def register(self, data: VisitInput, address: str | None, user_agent: str, place: Place) -> Visited:
+        """One visit more of an address, which lies at `place` unless the page says otherwise."""
+        if not data.country and not data.city:
+            data.country, data.city = place.country, place.city
         said = {"country": data.country, "city": data.city, "referrer": data.referrer}
         found = await self.session.execute(
             queries.REGISTER, {"address": address or NOWHERE, "user_agent": user_agent} | said
