@@ -13,6 +13,8 @@ from app.settings import Settings
 from tests.analytics.conftest import ZONE, Ask, Sell, at
 from tests.factories import bearer, make_staff, make_user
 
+# Ten more than the order costs.
+PAID = "INSERT INTO payment (order_id, status, amount, captured_amount) VALUES (:id, 'approved', 90, 100)"
 MARCH = {"start_date": "2024-03-01", "end_date": "2024-03-03"}
 
 
@@ -51,7 +53,7 @@ async def test_a_period_beside_the_one_before(sell: Sell, ask: Ask) -> None:
 
 
 async def test_it_follows_what_becomes_of_orders(sell: Sell, ask: Ask, db: AsyncSession) -> None:
-    """A late payment counts on the day of its order; what is cancelled or gone counts no more."""
+    """A late payment counts on the day of its order; what is given back, cancelled or gone counts no more."""
 
     async def figures() -> tuple[Any, ...]:
         await db.commit()
@@ -67,8 +69,12 @@ async def test_it_follows_what_becomes_of_orders(sell: Sell, ask: Ask, db: Async
         ("UPDATE orders SET status = 'archived', archived_from = 'paid' WHERE id = :id", (1, 1, 90.0)),
         ("UPDATE orders SET status = 'cancelled', archived_from = NULL WHERE id = :id", (0, 0, 0.0)),
         ("UPDATE orders SET status = 'shipped' WHERE id = :id", (1, 1, 90.0)),
+        (PAID, (1, 1, 90.0)),
+        ("UPDATE payment SET refunded_amount = 20 WHERE order_id = :id", (1, 1, 80.0)),
+        ("UPDATE payment SET refunded_amount = 100 WHERE order_id = :id", (1, 1, 0.0)),
+        ("UPDATE payment SET refunded_amount = 40.50 WHERE order_id = :id", (1, 1, 59.5)),
         ("UPDATE orders SET created_at = created_at + interval '7 days' WHERE id = :id", (0, 0, 0.0)),
-        ("UPDATE orders SET created_at = created_at - interval '7 days' WHERE id = :id", (1, 1, 90.0)),
+        ("UPDATE orders SET created_at = created_at - interval '7 days' WHERE id = :id", (1, 1, 59.5)),
         ("DELETE FROM orders WHERE id = :id", (0, 0, 0.0)),
     ):
         await db.execute(text(change), {"id": order_id})

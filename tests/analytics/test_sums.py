@@ -31,11 +31,27 @@ def state(chance: random.Random) -> dict[str, Any]:
     return {"status": status, "archived_from": archived_from, "temporary": chance.random() < 0.1}
 
 
+async def give_back(chance: random.Random, session: AsyncSession) -> None:
+    """Some of what was captured of the latest order, or all of it; more may have been captured than it cost."""
+    captured = Decimal(chance.randrange(1, 10**8)) / 100
+    refunded = (captured * chance.choice([0, 25, 50, 100]) / 100).quantize(Decimal("0.01"))
+    statement = (
+        "INSERT INTO payment (order_id, status, amount, captured_amount)"
+        " SELECT id, 'approved', total, :captured FROM orders ORDER BY id DESC LIMIT 1 ON CONFLICT DO NOTHING"
+    )
+    await session.execute(text(statement), {"captured": captured})
+    statement = (
+        "UPDATE payment SET captured_amount = :captured, refunded_amount = :refunded,"
+        f" status = 'approved' WHERE order_id = {LATEST}"
+    )
+    await session.execute(text(statement), {"captured": captured, "refunded": refunded})
+
+
 async def change(chance: random.Random, session: AsyncSession) -> None:
     """Something that a shop or its staff may do to orders."""
     total = Decimal(chance.randrange(0, 10**8)) / 100
     at = START + dt.timedelta(minutes=chance.randrange(MINUTES))
-    match chance.randrange(7):
+    match chance.randrange(9):
         case 0 | 1 | 2:
             await session.execute(SELL, {**state(chance), "total": total, "at": at})
         case 3:
@@ -50,7 +66,9 @@ async def change(chance: random.Random, session: AsyncSession) -> None:
         case 4:
             changed = f"UPDATE orders SET subtotal = :total, total = :total, created_at = :at WHERE id = {LATEST}"
             await session.execute(text(changed), {"total": total, "at": at})
-        case 5:
+        case 5 | 6:
+            await give_back(chance, session)
+        case 7:
             await session.execute(text("DELETE FROM orders WHERE id % 11 = :m"), {"m": chance.randrange(11)})
         case _:
             await session.execute(queries.FOLD, {"limit": chance.randrange(1, 40)})
@@ -96,6 +114,29 @@ async def test_orders_and_folding_at_once(db: AsyncSession, settings: Settings, 
     kept = (await db.execute(text("SELECT sales, paid, net FROM sales_quarter"))).one()
     assert tuple(kept) == (80, 80, Decimal("280.00"))
     assert (await db.execute(text("SELECT count(*) FROM sales_delta"))).scalar_one() == 0
+
+
+async def test_a_refund_beside_a_move_of_its_order(db: AsyncSession, settings: Settings, sessions: Any) -> None:
+    """Each waits for the other, so that neither misses what the other has changed."""
+    values = {"status": "paid", "archived_from": None, "temporary": False}
+
+    async def run(statement: str, order_id: int) -> None:
+        async with sessions() as session:
+            await session.execute(text(statement), {"id": order_id})
+            await session.commit()
+
+    for _ in range(10):
+        order_id = (await db.execute(SELL, {**values, "total": Decimal(100), "at": START})).scalar_one()
+        made = "INSERT INTO payment (order_id, status, amount, captured_amount) VALUES (:id, 'approved', 100, 100)"
+        await db.execute(text(made), {"id": order_id})
+        await db.commit()
+        await asyncio.gather(
+            run("UPDATE payment SET refunded_amount = refunded_amount + 30 WHERE order_id = :id", order_id),
+            run("UPDATE orders SET status = 'cancelled' WHERE id = :id", order_id),
+            run("UPDATE orders SET status = 'shipped' WHERE id = :id", order_id),
+            run("UPDATE payment SET refunded_amount = refunded_amount + 20 WHERE order_id = :id", order_id),
+        )
+    assert await AnalyticsService(db, settings).differences() == []
 
 
 async def test_what_was_written_past_the_triggers_is_seen(db: AsyncSession, settings: Settings) -> None:
