@@ -32,6 +32,7 @@ def upgrade() -> None:
                holds_stock = NOT is_temporary AND status NOT IN ('cancelled', 'abandoned')
                              AND COALESCE(archived_from, '') NOT IN ('cancelled', 'abandoned')
     """)
+    _walk(postgresql_include=["is_temporary"])
     op.create_index("ix_orders_unpaid", "orders", ["payment_method", "unpaid_since"], postgresql_where=UNPAID)
     op.add_column(
         "order_item",
@@ -66,5 +67,13 @@ def downgrade() -> None:
     op.execute("UPDATE order_item SET pool_id = pool_ids[1]")
     op.drop_column("order_item", "pool_ids")
     op.drop_index("ix_orders_unpaid", "orders")
+    _walk()
     op.drop_column("orders", "unpaid_since")
     op.drop_column("orders", "holds_stock")
+
+
+def _walk(**options: object) -> None:
+    """The index in which somebody's orders are counted and walked, made anew."""
+    name = "ix_orders_user_id_created_at"
+    op.drop_index(name, "orders")
+    op.create_index(name, "orders", ["user_id", sa.text("created_at DESC"), sa.text("id DESC")], **options)

@@ -73,10 +73,10 @@ async def device_ready(work: Work, user_id: int) -> int:
 
 @job("notifications:order_created")
 async def order_created(work: Work, order_id: int) -> int:
-    """Staff hear of a new order; how many devices."""
+    """Staff hear of a new order, and of what it has made scarce; how many pushes."""
     async with work.transaction() as session:
         service = NotificationService(session, work.settings)
-        ids = await service.order_created(order_id)
+        ids = await service.order_created(order_id) + await service.low_stock(order_id)
         await service.queue(ids)
     return len(ids)
 

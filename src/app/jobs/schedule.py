@@ -9,10 +9,22 @@ from dataclasses import dataclass
 
 from croniter import croniter  # type: ignore[import-untyped]
 
-from app.jobs import analytics, carts, email, invariants, notifications, payments, pictures, promos, rates, upkeep
+from app.jobs import (
+    analytics,
+    carts,
+    email,
+    invariants,
+    notifications,
+    orders,
+    payments,
+    pictures,
+    promos,
+    rates,
+    upkeep,
+)
 from app.jobs.queue import Job
 
-MODULES = (analytics, carts, email, invariants, notifications, payments, pictures, promos, rates, upkeep)
+MODULES = (analytics, carts, email, invariants, notifications, orders, payments, pictures, promos, rates, upkeep)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -35,6 +47,7 @@ SCHEDULE = (
     Periodic("* * * * * */15", notifications.sweep),
     Periodic("* * * * * */30", payments.reconcile),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
+    Periodic("* * * * * 25", orders.expire_unpaid),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),
     Periodic("7 * * * *", upkeep.forget_expired_tokens),
     Periodic("27 * * * *", upkeep.forget_keys),

@@ -88,6 +88,11 @@ def price_changed(lines: Sequence[Mapping[str, Any]]) -> Outrun:
     return Outrun("Los precios cambiaron", code="price_changed", lines=list(lines))
 
 
+def too_large() -> Refused:
+    """For sums that no order can have."""
+    return Refused("El total es demasiado grande", code="too_large")
+
+
 def check_minimum(subtotal: Decimal, minimum: Decimal) -> None:
     """Raises TooLittle for less than the shop's minimum; equal passes."""
     if subtotal < minimum:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.devices.rules import Window
 from app.domain.devices.service.preferences import PreferenceService, hours_of
 from app.domain.notifications.queries import reading as queries
+from app.domain.notifications.queries import stock
 from app.domain.notifications.rules import (
     ORDER_LIFE,
     SHOWN,
@@ -17,6 +18,7 @@ from app.domain.notifications.rules import (
     TEST_LIFE,
     TEST_TITLE,
     Words,
+    low_stock_words,
     move_words,
     new_order_words,
 )
@@ -63,6 +65,24 @@ class NotificationService:
         ]
         words = new_order_words(order.id, order.recipient_name, order.total)
         return await self._about(order, words, recipients, event=None if by_hand else order.first_event)
+
+    async def low_stock(self, order_id: int) -> list[int]:
+        """Staff who want to know hear of products that this order brought down to the limit; ids of pushes to be sent.
+
+        Once a crossing: the order before was above the limit, the next one is below it.
+        """
+        limit = self.settings.low_stock_limit
+        values = {"order": order_id, "order_text": str(order_id), "limit": limit}
+        crossed = (await self.session.execute(stock.CROSSED, values)).all()
+        rows = (await self.session.execute(stock.STAFF_DEVICES)).all() if crossed else []
+        recipients = [Recipient(row.id, row.user_id, Window.of(row.start_hour, row.end_hour)) for row in rows]
+        ids: list[int] = []
+        for found in crossed:
+            data = {"type": "low_stock", "product_id": str(found.product_id), "stock": str(found.units)}
+            told = {"data": data, "collapse": f"low-stock-{found.entry}", "event": None}
+            words = low_stock_words(found.name, found.product_id, int(found.units))
+            ids += await self._write(words, recipients, ORDER_LIFE, told)
+        return ids
 
     async def order_moved(self, order_id: int) -> list[int]:
         """The customer gets a push of what the order is now, once for each move; the ids of those to be sent."""

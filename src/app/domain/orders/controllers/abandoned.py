@@ -11,7 +11,6 @@ from app.domain.carts.controllers.staff import DAYS, DEFAULT_PERIOD
 from app.domain.carts.schemas import Period
 from app.domain.orders.controllers.orders import DEPENDENCIES
 from app.domain.orders.models import Order as Orders
-from app.domain.orders.queries import lists
 from app.domain.orders.schemas.abandoned import (
     AbandonedFigures,
     DollarUpdate,
@@ -22,7 +21,7 @@ from app.domain.orders.schemas.abandoned import (
 )
 from app.domain.orders.schemas.orders import Order
 from app.domain.orders.service.abandoned import AbandonedOrders
-from app.domain.orders.service.reading import OrderReader
+from app.domain.orders.service.reading import OrderPages, OrderReader
 from app.domain.rates.schemas import DollarRate
 from app.domain.rates.service import RateService, RateUpdater
 from app.errors import Unavailable
@@ -53,12 +52,8 @@ class AbandonedOrderController(Controller):
     @get("/abandoned_carts/", guards=[staff], operation_id="orders_abandoned_carts")
     async def all(self, request: ApiRequest, reader: Reader) -> Page[Order]:
         condition = Orders.status == "abandoned"
-        return await page_of(
-            request,
-            PAGE_SIZE,
-            count=lambda: reader.count(condition),
-            rows=lambda limit, offset: reader.read(lists.page(condition, limit, offset)),
-        )
+        pages = OrderPages(reader, condition)
+        return await page_of(request, PAGE_SIZE, count=pages.count, rows=pages.rows)
 
     @post("/mark_abandoned/", guards=[staff], status_code=200, operation_id="orders_mark_abandoned")
     async def mark(self, abandoned: Abandoned) -> Marked:

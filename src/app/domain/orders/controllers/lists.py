@@ -12,7 +12,7 @@ from app.domain.orders.queries import lists
 from app.domain.orders.schemas.inputs import OrderFilters
 from app.domain.orders.schemas.orders import Order, OrderStatistics, OrderStats
 from app.domain.orders.service.figures import OrderFigures
-from app.domain.orders.service.reading import OrderReader
+from app.domain.orders.service.reading import OrderPages, OrderReader
 from app.domain.orders.states import STATUSES
 from app.http.decoding import ApiRequest
 from app.http.guards import signed_in, staff
@@ -66,12 +66,8 @@ class OrderListController(Controller):
 
 
 async def _page(request: ApiRequest, reader: OrderReader, condition: lists.Condition) -> Page[Order]:
-    return await page_of(
-        request,
-        PAGE_SIZE,
-        count=lambda: reader.count(condition),
-        rows=lambda limit, offset: reader.read(lists.page(condition, limit, offset)),
-    )
+    pages = OrderPages(reader, condition)
+    return await page_of(request, PAGE_SIZE, count=pages.count, rows=pages.rows)
 
 
 def _counted(request: ApiRequest, settings: Settings) -> OrderFilters:

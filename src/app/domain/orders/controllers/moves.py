@@ -4,13 +4,15 @@ from typing import Any
 
 from litestar import Controller, Request, patch, post
 from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.transaction import request_session
 from app.domain.orders.controllers.orders import DEPENDENCIES
 from app.domain.orders.queries import lists
-from app.domain.orders.schemas.inputs import StatusInput, UnarchiveInput
+from app.domain.orders.schemas.inputs import ItemsInput, StatusInput, UnarchiveInput
 from app.domain.orders.schemas.orders import Notice, Order
 from app.domain.orders.service.desk import OrderDesk
+from app.domain.orders.service.items import ItemEditor
 from app.domain.orders.service.reading import OrderReader
 from app.http.guards import provide_user, signed_in, staff
 from app.http.idempotency import KEYED
@@ -18,6 +20,7 @@ from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
 SHIPPING_ANNOUNCED = "Notificación de envío enviada"
+Session = NamedDependency[AsyncSession]
 User = NamedDependency[Principal]
 Desk = NamedDependency[OrderDesk]
 Reader = NamedDependency[OrderReader]
@@ -58,6 +61,18 @@ class OrderMoveController(Controller):
         """By the table of moves. The owner of a store may ship what is paid and picked up there."""
         await desk.move(id, data.status)
         return await _shown(reader, user, id)
+
+    @patch("/items/", guards=[staff], operation_id="orders_items_update", opt={ERRORS: (400, 409)})
+    async def change_items(
+        self,
+        session: Session,
+        reader: Reader,
+        user: User,
+        id: int,  # noqa: A002
+        data: ItemsInput,
+    ) -> Order:
+        """Quantities of lines while the order is pending; 0 removes one, those that are not named stay."""
+        return await ItemEditor(session, user).change(id, data.items, lambda order_id: _shown(reader, user, order_id))
 
     @post(
         "/archive/", guards=[staff], status_code=200, operation_id="orders_archive", opt={ERRORS: (400,), KEYED: True}

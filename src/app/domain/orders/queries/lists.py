@@ -73,9 +73,14 @@ def count(condition: Condition) -> ReadStatement:
     return select(func.count()).select_from(Order).where(condition)
 
 
-def page(condition: Condition, limit: int, offset: int) -> ReadStatement:
-    """Newest first. The rows of the page alone are read in full; the walk to it stays in an index."""
-    ids = select(Order.id).where(condition).order_by(*NEWEST).limit(limit).offset(offset).subquery()
+def page(condition: Condition, limit: int, offset: int, total: int) -> ReadStatement:
+    """Newest first. Walked from the nearer end of the `total`; the rows of the page alone are read in full."""
+    order: tuple[Any, ...] = NEWEST
+    if offset > total // 2:
+        order = (Order.created_at.asc(), Order.id.asc())
+        limit = min(limit, max(total - offset, 0))
+        offset = max(total - offset - limit, 0)
+    ids = select(Order.id).where(condition).order_by(*order).limit(limit).offset(offset).subquery()
     return select(*Order.__table__.columns).join(ids, ids.c.id == Order.id).order_by(*NEWEST)
 
 

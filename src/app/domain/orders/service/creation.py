@@ -19,7 +19,6 @@ from app.domain.orders.service.prices import OrderPricer, Priced, PricedLine, Wa
 from app.domain.orders.service.stock import refusal_of
 from app.domain.orders.states import PaymentMethod
 from app.domain.site.service.configuration import ConfigurationService
-from app.errors import Refused
 from app.http.principal import Principal
 from app.jobs.queue import defer_all
 
@@ -75,7 +74,7 @@ class Placer:
             units = _units(priced)
             if short := TooFew.of(units, await self.stock.free(units)):
                 raise await refusal_of(self.session, short)
-            raise Refused("El total es demasiado grande", code="too_large")
+            raise rules.too_large()
 
     async def _write(self, order_id: int, order: NewOrder, priced: Priced) -> None:
         """Order, lines, first event, the buyer's figures, the log, the jobs: all that no other buyer waits for."""

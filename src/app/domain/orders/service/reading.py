@@ -31,9 +31,6 @@ class OrderReader:
             raise NotFound(UNKNOWN)
         return found[0]
 
-    async def count(self, condition: lists.Condition) -> int:
-        return int((await self.session.execute(lists.count(condition))).scalar_one())
-
     async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
         """The orders of a statement of the table's columns, in its order."""
         rows = (await self.session.execute(statement)).all()
@@ -47,3 +44,20 @@ class OrderReader:
         for move in await self.session.execute(queries.moves_of(ids)):
             moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
         return [schemas.order_of(row, items[row.id], moves[row.id]) for row in rows]
+
+
+class OrderPages:
+    """A list of orders in pages, newest first: counted once, then read where the page lies."""
+
+    def __init__(self, reader: OrderReader, condition: lists.Condition) -> None:
+        self.reader = reader
+        self.condition = condition
+        self.total = 0
+
+    async def count(self) -> int:
+        self.total = int((await self.reader.session.execute(lists.count(self.condition))).scalar_one())
+        return self.total
+
+    async def rows(self, limit: int, offset: int) -> list[schemas.Order]:
+        """After `count`."""
+        return await self.reader.read(lists.page(self.condition, limit, offset, self.total))
