@@ -63,6 +63,7 @@ def _create_cart() -> None:
         sa.Column("migrated_order_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cart")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_cart_user_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["coupon_id"], ["coupon.id"], name=op.f("fk_cart_coupon_id"), ondelete="SET NULL"),
         sa.UniqueConstraint("anonymous_id", name=op.f("uq_cart_anonymous_id")),
         sa.UniqueConstraint("migrated_order_id", name=op.f("uq_cart_migrated_order_id")),
         *_checks(),
@@ -71,6 +72,7 @@ def _create_cart() -> None:
     op.create_index("ix_cart_status_last_activity", "cart", ["status", "last_activity"])
     op.create_index("ix_cart_created_at", "cart", ["created_at"])
     op.create_index("ix_cart_user_id", "cart", ["user_id"], postgresql_where=sa.text("user_id IS NOT NULL"))
+    op.create_index("ix_cart_coupon_id", "cart", ["coupon_id"], postgresql_where=sa.text("coupon_id IS NOT NULL"))
 
 
 def _create_cart_item() -> None:

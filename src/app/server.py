@@ -42,6 +42,7 @@ from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
 from app.domain.orders.controllers.abandoned import AbandonedOrderController
+from app.domain.orders.controllers.carts import CartOrderController
 from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
@@ -114,6 +115,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     StoreProductController,
     OrderListController,
     AbandonedOrderController,
+    CartOrderController,
     OrderMoveController,
     OrderController,
     MediaController,

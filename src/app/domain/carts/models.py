@@ -37,6 +37,7 @@ class Cart(Identified, Base):
         Index("ix_cart_status_last_activity", "status", "last_activity"),
         Index("ix_cart_created_at", "created_at"),
         Index("ix_cart_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
+        Index("ix_cart_coupon_id", "coupon_id", postgresql_where=text("coupon_id IS NOT NULL")),
     )
 
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -52,7 +53,7 @@ class Cart(Identified, Base):
     shipping_city: Mapped[str] = mapped_column(String(100), server_default="")
     shipping_postal_code: Mapped[str] = mapped_column(String(10), server_default="")
     delivery_type: Mapped[str] = mapped_column(String(10), server_default="pickup")
-    coupon_id: Mapped[UUID | None]
+    coupon_id: Mapped[UUID | None] = mapped_column(ForeignKey("coupon.id", ondelete="SET NULL"))
     subtotal: Mapped[SumColumn] = mapped_column(server_default=text("0"))
     # Of promotions and of the coupon together.
     discount: Mapped[SumColumn] = mapped_column(server_default=text("0"))

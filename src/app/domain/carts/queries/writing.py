@@ -66,9 +66,13 @@ CONVERT = text("""
     RETURNING id
 """).bindparams(_ANONYMOUS)
 
+# By its number, after a look at it under its lock.
+CONVERT_ONE = text("UPDATE cart SET status = 'converted', converted_order_id = :order WHERE id = :id")
+
 CONVERTED_INTO = text("""
     SELECT converted_order_id FROM cart
-     WHERE anonymous_id = :anonymous AND status = 'converted' AND user_id = CAST(:user AS bigint)
+     WHERE anonymous_id = :anonymous AND status = 'converted'
+       AND (user_id IS NULL OR user_id = CAST(:user AS bigint))
 """).bindparams(_ANONYMOUS)
 
 # Two logins of one user at once, with whichever carts, come one after the other.

@@ -27,6 +27,7 @@ from app.domain.rates.service import RateService, RateUpdater
 from app.errors import Unavailable
 from app.http.decoding import ApiRequest
 from app.http.guards import staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
@@ -55,7 +56,7 @@ class AbandonedOrderController(Controller):
         pages = OrderPages(reader, condition)
         return await page_of(request, PAGE_SIZE, count=pages.count, rows=pages.rows)
 
-    @post("/mark_abandoned/", guards=[staff], status_code=200, operation_id="orders_mark_abandoned")
+    @post("/mark_abandoned/", guards=[staff], status_code=200, operation_id="orders_mark_abandoned", opt={KEYED: True})
     async def mark(self, abandoned: Abandoned) -> Marked:
         """Pending orders too, which gives back what they took."""
         count = await abandoned.mark()
@@ -78,14 +79,20 @@ class AbandonedOrderController(Controller):
         guards=[staff],
         status_code=200,
         operation_id="orders_recover_cart",
-        opt={ERRORS: (400, 409)},
+        opt={KEYED: True, ERRORS: (400, 409)},
     )
     async def recover(self, abandoned: Abandoned, reader: Reader, id: int) -> Order:  # noqa: A002 - the path's name
         """Takes stock and coupon again; 409 when one of them is gone."""
         await abandoned.recover(id)
         return await reader.one(id, Orders.id == id, timeline=True)
 
-    @post("/run_system_update/", guards=[staff], status_code=200, operation_id="orders_run_system_update")
+    @post(
+        "/run_system_update/",
+        guards=[staff],
+        status_code=200,
+        operation_id="orders_run_system_update",
+        opt={KEYED: True},
+    )
     async def update(
         self, session: Session, state: State, abandoned: Abandoned, data: SystemUpdateInput
     ) -> SystemUpdate:

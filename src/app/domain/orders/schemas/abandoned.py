@@ -1,11 +1,11 @@
 """Abandoned orders on the wire."""
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
-from app.domain.carts.schemas import Period
+from app.domain.carts.schemas import AbandonedCart, Period
 from app.domain.rates.schemas import RateType
 from app.http.body import Input
 from app.http.fields import Count
@@ -71,3 +71,19 @@ class SystemUpdate(msgspec.Struct):
     dry_run: bool
     dollar: DollarUpdate | None
     carts: CartsUpdate | None
+
+
+class Converted(msgspec.Struct):
+    """A cart that became an order."""
+
+    message: str
+    order_id: int
+    cart: AbandonedCart
+    success: Literal[True] = True
+
+
+class MigrationAnswer(msgspec.Struct):
+    migrated_count: int
+    skipped_count: int
+    message: str
+    success: Literal[True] = True
