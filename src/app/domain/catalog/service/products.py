@@ -47,9 +47,9 @@ class SeenStock(msgspec.Struct, frozen=True):
 
 
 class ProductService:
-    """Writes products in the caller's transaction."""
+    """Writes products in the caller's transaction. Who brings no pictures needs no store for them."""
 
-    def __init__(self, session: AsyncSession, pictures: PictureStore) -> None:
+    def __init__(self, session: AsyncSession, pictures: PictureStore | None = None) -> None:
         self.session = session
         self.pictures = pictures
         self.taken: dict[str, Taken] | None = None
@@ -63,9 +63,10 @@ class ProductService:
         Whoever locks the product first calls this before it; `create` and `change` do it themselves otherwise.
         """
         files = {field: file for field in _PICTURES if isinstance(file := getattr(data, field), FormFile)}
+        self.taken = {}
         if files:
             await self.session.close()
-        self.taken = await self.pictures.take(files)
+            self.taken = await self._store().take(files)
 
     async def create(self, data: ProductInput, actor: Principal | None) -> int:
         """The new product's id. Raises Invalid, PictureHostDown."""
@@ -168,7 +169,12 @@ class ProductService:
         """The columns of the pictures that were sent: a name for a file, which is stored, and None for none."""
         taken = self.taken or {}
         sent = [field for field in _PICTURES if field in given]
-        return {f: await self.pictures.keep(self.session, taken[f]) if f in taken else None for f in sent}
+        return {f: await self._store().keep(self.session, taken[f]) if f in taken else None for f in sent}
+
+    def _store(self) -> PictureStore:
+        if self.pictures is None:
+            raise RuntimeError("pictures were sent where none are taken")
+        return self.pictures
 
     async def _let_go_of_pictures(self, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         shown = {values.get(field, before[field]) for field in _PICTURES}
