@@ -1,6 +1,7 @@
 """One asyncpg connection of one's own, opened on first use and again after it broke."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -11,11 +12,11 @@ CONNECT_SECONDS = 5.0
 class Line:
     """For one caller at a time; each call is a transaction of its own. A broken connection fails that call alone."""
 
-    def __init__(self, dsn: str, *, name: str, seconds: float) -> None:
-        """`seconds` bounds each call."""
+    def __init__(self, dsn: str, *, name: str, seconds: float, settings: Mapping[str, str] | None = None) -> None:
+        """`seconds` bounds each call; `settings` are the server's, for this connection."""
         self._dsn = dsn
-        self._name = name
         self._seconds = seconds
+        self._settings = {"application_name": name, "jit": "off", "timezone": "UTC", **(settings or {})}
         self._connection: asyncpg.Connection | None = None
         self._opening = asyncio.Lock()
 
@@ -35,8 +36,9 @@ class Line:
     async def _open(self) -> asyncpg.Connection:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
-                settings = {"application_name": self._name, "jit": "off", "timezone": "UTC"}
-                self._connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, server_settings=settings)
+                self._connection = await asyncpg.connect(
+                    self._dsn, timeout=CONNECT_SECONDS, server_settings=self._settings
+                )
             return self._connection
 
     async def close(self) -> None:

@@ -8,15 +8,42 @@ from litestar import Response
 from litestar.connection import ASGIConnection
 
 from app.errors import PreconditionFailed
+from app.http.ready import Written
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 T = TypeVar("T")
 IF_MATCH = "if-match"
+IF_NONE_MATCH = "if-none-match"
 
 
 def etag_of(body: Any) -> str:
     """A strong tag of an answer's content."""
-    return f'"{hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:32]}"'
+    return _tag(msgspec.json.encode(body))
+
+
+def _tag(written: bytes) -> str:
+    return f'"{hashlib.sha256(written).hexdigest()[:32]}"'
+
+
+def read_of(request: Connection, body: bytes) -> Response[Any]:
+    """A public read, written as JSON: with its tag, and 304 for whom has it already.
+
+    Staff are shown more than others, so the answer depends on who asks; and it is asked for again each time, since time
+    alone may change it. What is sent to somebody signed in is not stored at all, which the edge says.
+    """
+    tag = _tag(body)
+    headers = [(b"etag", tag.encode()), (b"vary", b"Authorization")]
+    if "authorization" not in request.headers:
+        headers.append((b"cache-control", b"no-cache"))
+    wanted = request.headers.get(IF_NONE_MATCH)
+    if wanted is not None and _has(wanted, tag):
+        return Written(b"", 304, headers)
+    return Written(body, 200, headers)
+
+
+def _has(wanted: str, tag: str) -> bool:
+    """Whether a list of tags has this one; a weak one is as good for a read."""
+    return wanted.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in wanted.split(",")}
 
 
 def tagged(body: T, status_code: int = 200) -> Response[T]:

@@ -1,6 +1,6 @@
 """Answers whose bytes are ready: JSON without the assembly that headers, cookies and media types of all kinds need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -16,11 +16,13 @@ BODILESS = frozenset({204, 304})
 
 
 class Ready(ASGIResponse):
-    """A status, a body and the two headers that say what it is."""
+    """A status, a body, the two headers that say what it is, and further ones."""
 
-    def __init__(self, body: bytes, status_code: int) -> None:
+    def __init__(self, body: bytes, status_code: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self.body, self.status_code, self.background = body, status_code, None
-        self._raw = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        self._raw = list(headers)
+        if status_code not in BODILESS:
+            self._raw += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         await send({"type": "http.response.start", "status": self.status_code, "headers": self._raw})
@@ -48,3 +50,14 @@ class Answer(Response[T]):
 def _serializer(encoders: Encoders) -> Callable[[Any], Any]:
     """What encodes the types that are not JSON's own; the same few sets come again and again."""
     return get_serializer(dict(encoders))
+
+
+class Written(Response[T]):
+    """An answer whose JSON somebody has written already; `T` says what it is."""
+
+    def __init__(self, body: bytes, status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        super().__init__(None, status_code=status_code)  # type: ignore[arg-type]
+        self._ready = Ready(body, status_code, headers)
+
+    def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:  # noqa: ARG002 - Litestar's signature
+        return self._ready

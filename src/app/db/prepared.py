@@ -1,0 +1,49 @@
+"""Statements of SQLAlchemy's language as the driver itself takes them, for reads that go without a session."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A statement, and the names of its arguments in their order."""
+
+    sql: str
+    names: tuple[str, ...]
+
+    def arguments(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(given[name] for name in self.names)
+
+
+def argument(name: str, type_: type[TypeEngine[T]]) -> BindParameter[T]:
+    """A parameter that gets its value when the statement is sent."""
+    return bindparam(name, None, type_=type_)
+
+
+def prepare(statement: ClauseElement) -> Prepared:
+    """Named parameters become arguments; values that stand in the statement are written into it.
+
+    So the planner knows them, and an index with a condition is found by a plan that serves all arguments.
+    """
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return Prepared(str(compiled), tuple(getattr(compiled, "positiontup", None) or ()))
+
+
+class _Writing(dialect.statement_compiler):  # type: ignore[misc, name-defined]
+    """Writes the values that stand in a statement, whose parameters SQLAlchemy has named by itself."""
+
+    def visit_bindparam(self, bindparam: BindParameter[Any], *, literal_execute: bool = False, **kw: Any) -> str:
+        written: str = super().visit_bindparam(bindparam, literal_execute=literal_execute or bindparam.unique, **kw)
+        return written
+
+
+_DIALECT = dialect()
+_DIALECT.statement_compiler = _Writing

@@ -1,0 +1,94 @@
+"""Reads of public answers: a statement, a round trip, and no transaction around it.
+
+Equal reads that wait together are one: whoever comes before a statement is sent shares its rows, whoever comes after it
+waits for the next one. So nobody sees anything older than the own request, and a page that everybody asks for costs the
+database as much as one that a single shopper asks for.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from app.db.failures import app_error_of
+from app.db.line import Line
+from app.errors import Unavailable
+
+LINES = 4
+SECONDS = 15.0
+WAIT_SECONDS = 5.0
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# Planning would cost more than most of these statements: one plan for all arguments, which tests look at.
+PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
+
+T = TypeVar("T")
+Key = tuple[str, tuple[Hashable, ...]]
+
+
+class Reads:
+    """The reading connections of one process, opened when they are needed."""
+
+    def __init__(self, dsn: str, *, lines: int = LINES) -> None:
+        self._lines = [Line(dsn, name="relampago-reads", seconds=SECONDS, settings=PLANNED_ONCE) for _ in range(lines)]
+        self._free = list(self._lines)
+        self._room = asyncio.Semaphore(lines)
+        self._waiting: dict[Key, asyncio.Future[Any]] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def fetch(
+        self, statement: str, arguments: tuple[Hashable, ...], use: Callable[[list[asyncpg.Record]], T]
+    ) -> T:
+        """What `use` makes of the rows, made once for all who share them. Raises AppError without a database."""
+        key = (statement, arguments)
+        future = self._waiting.get(key)
+        if future is None:
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._answer(key, future, use))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        # One who goes away does not take the answer from the others.
+        result: T = await asyncio.shield(future)
+        return result
+
+    async def _answer(self, key: Key, future: asyncio.Future[Any], use: Callable[[list[asyncpg.Record]], Any]) -> None:
+        try:
+            while (running := self._running.get(key)) is not None:
+                await asyncio.wait({running})
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._room.acquire()
+        except TimeoutError:
+            self._waiting.pop(key, None)
+            _fail(future, Unavailable())
+            return
+        self._waiting.pop(key, None)
+        line = self._free.pop()
+        task = asyncio.current_task()
+        if task is not None:
+            self._running[key] = task
+        try:
+            future.set_result(use(await line.fetch(key[0], *key[1])))
+        except FAILURES as error:
+            _fail(future, app_error_of(error) or error)
+        except BaseException as error:
+            _fail(future, error)
+            raise
+        finally:
+            self._running.pop(key, None)
+            self._free.append(line)
+            self._room.release()
+
+    async def close(self) -> None:
+        """Finish what is under way, then let the connections go."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for line in self._lines:
+            await line.close()
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+        # Nobody may be left to take it, which is no error.
+        future.exception()

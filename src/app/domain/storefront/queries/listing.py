@@ -1,0 +1,107 @@
+"""Lists of products: one statement counts them and writes the page, whatever they are narrowed by.
+
+A statement is built once for each combination of parameters and kept; its arguments alone change.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, cast, func, select, text, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from app.db.prepared import Prepared, argument, prepare
+from app.domain.catalog.models import Category, Product, product_tally
+from app.domain.storefront.queries.cards import cards
+from app.domain.storefront.queries.narrowing import Shape, conditions, tree
+from app.domain.storefront.queries.ordering import keys_of
+
+ReadStatement = Select[*tuple[Any, ...]]
+# How many values of a facet are told, the commonest first.
+FACETS = 50
+_LIMIT, _OFFSET = argument("limit", BigInteger), argument("offset", BigInteger)
+_NEWEST = (Product.created_at.desc(), Product.id.desc())
+
+
+@lru_cache(maxsize=4096)
+def page(shape: Shape) -> Prepared:
+    """Columns `count`, `results` and `facets`; the latter two are JSON as text, `facets` NULL unless asked for."""
+    return prepare(_counted_page(shape) if shape.is_counted else _found_page(shape))
+
+
+@lru_cache(maxsize=4096)
+def count(shape: Shape) -> Prepared:
+    """How many there are, for those who ask for the last page."""
+    if shape.is_counted:
+        return prepare(select(_tally(shape, _below(shape)).label("count")))
+    return prepare(select(func.count().label("count")).select_from(Product).where(*conditions(shape)))
+
+
+def _counted_page(shape: Shape) -> ReadStatement:
+    """Walked from the newest product on; with a category, from the newest of each of its descendants."""
+    rows: ReadStatement = select(Product.id.label("id"), Product.created_at.label("created_at"))
+    rows = rows.where(*conditions(shape, in_category=False)).order_by(*_NEWEST)
+    below = _below(shape)
+    if below is not None:
+        first = rows.where(Product.category_id == below.c.id).limit(_LIMIT + _OFFSET).lateral("first")
+        rows = select(first.c.id, first.c.created_at).select_from(below).join(first, true())
+        rows = rows.order_by(first.c.created_at.desc(), first.c.id.desc())
+    shown = rows.limit(_LIMIT).offset(_OFFSET).subquery("shown")
+    order = (shown.c.created_at.desc(), shown.c.id.desc())
+    return select(_tally(shape, below).label("count"), cards(shown, order).label("results"), text("NULL AS facets"))
+
+
+def _found_page(shape: Shape) -> ReadStatement:
+    """All that pass are looked at once, for their number and for the page."""
+    keys = keys_of(shape)
+    names = [f"k{place}" for place, _ in enumerate(keys)]
+    columns = [key.value.label(name) for key, name in zip(keys, names, strict=True)]
+    found = select(Product.id.label("id"), *columns).where(*conditions(shape)).cte("found")
+    order = [key.of(found.c[name]) for key, name in zip(keys, names, strict=True)]
+    shown = select(found).order_by(*order).limit(_LIMIT).offset(_OFFSET).subquery("shown")
+    last = tuple(key.of(shown.c[name]) for key, name in zip(keys, names, strict=True))
+    return select(
+        select(func.count()).select_from(found).scalar_subquery().label("count"),
+        cards(shown, last).label("results"),
+        _facets(found).label("facets") if shape.facets else text("NULL AS facets"),
+    )
+
+
+def _below(shape: Shape) -> CTE | None:
+    return tree().cte("below") if shape.category else None
+
+
+def _tally(shape: Shape, below: CTE | None) -> ColumnElement[Any]:
+    statement = select(cast(func.coalesce(func.sum(product_tally.c.products), 0), BigInteger))
+    if shape.availability is not None:
+        statement = statement.where(product_tally.c.is_available.is_(shape.availability))
+    if below is not None:
+        statement = statement.where(product_tally.c.category_id.in_(select(below.c.id)))
+    return statement.scalar_subquery()
+
+
+def _facets(found: Any) -> ColumnElement[Any]:
+    """How many of the found products each brand and each category has."""
+    those = select(Product.brand, Product.category_id).join(found, found.c.id == Product.id).cte("those")
+    brands = (
+        select(those.c.brand.label("name"), func.count().label("count"))
+        .where(those.c.brand != "")
+        .group_by(those.c.brand)
+        .order_by(func.count().desc(), those.c.brand)
+        .limit(FACETS)
+        .subquery("brand_facet")
+    )
+    categories = (
+        select(Category.id, Category.name, func.count().label("count"))
+        .join(those, those.c.category_id == Category.id)
+        .group_by(Category.id)
+        .order_by(func.count().desc(), Category.name)
+        .limit(FACETS)
+        .subquery("category_facet")
+    )
+    told = func.json_build_object("brands", _array(brands), "categories", _array(categories))
+    return cast(told, Text)
+
+
+def _array(rows: Any) -> ColumnElement[Any]:
+    ordered = aggregate_order_by(rows.table_valued(), rows.c.count.desc(), rows.c.name)
+    return func.coalesce(select(func.json_agg(ordered)).select_from(rows).scalar_subquery(), text("'[]'::json"))

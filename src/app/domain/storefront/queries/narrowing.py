@@ -1,0 +1,100 @@
+"""What lists of products are narrowed by."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, Text, func, select
+
+from app.db.prepared import argument
+from app.domain.catalog.models import Category, Product
+from app.domain.catalog.queries import subtree
+from app.domain.storefront.queries.prices import ON_SALE, PESO_PRICE
+from app.domain.storefront.queries.stock import stocked
+
+_CATEGORY, _BRAND = argument("category_name", Text), argument("brand", Text)
+_LEAST, _MOST = argument("min_price", Numeric), argument("max_price", Numeric)
+_LOW = argument("low_stock", BigInteger)
+SEARCH = argument("search", Text)
+# In a select of its own, so that it is computed once and not for each product.
+WORDS = select(func.catalogue_query(SEARCH)).scalar_subquery()
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Which parameters a list has, without the values of those that are a statement's arguments."""
+
+    everything: bool
+    is_available: bool | None = None
+    category: bool = False
+    search: bool = False
+    brand: bool = False
+    min_price: bool = False
+    max_price: bool = False
+    stock_filter: str | None = None
+    price_filter: str | None = None
+    on_sale: bool | None = None
+    # By the product's own percentage, offers not counted.
+    discounted: bool = False
+    ordering: str | None = None
+    facets: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether how many there are is known without looking at them: by category and availability alone."""
+        return self == Shape(everything=self.everything, is_available=self.is_available, category=self.category)
+
+    @property
+    def availability(self) -> bool | None:
+        """What everybody but the staff sees is available."""
+        return self.is_available if self.everything else True
+
+
+def tree() -> Select[*tuple[Any, ...]]:
+    """The ids of the category of the given name, whatever its case, and of all below it."""
+    return subtree(func.lower(Category.name) == func.lower(_CATEGORY))
+
+
+def conditions(shape: Shape, *, in_category: bool = True) -> list[ColumnElement[bool]]:
+    """What a product has to fulfil."""
+    available = shape.availability
+    given: list[tuple[bool, ColumnElement[bool]]] = [
+        (True, Product.deleted_at.is_(None)),
+        (available is True, Product.is_available),
+        (available is False, ~Product.is_available),
+        (shape.category and in_category, Product.category_id.in_(tree())),
+        (shape.search, Product.search_words.op("@@")(WORDS)),
+        (shape.brand, func.lower(Product.brand) == func.lower(_BRAND)),
+        (shape.min_price, PESO_PRICE >= _LEAST),
+        (shape.max_price, PESO_PRICE <= _MOST),
+        (shape.on_sale is True, ON_SALE),
+        (shape.on_sale is False, ~ON_SALE),
+        (shape.discounted, Product.discount > 0),
+    ]
+    wanted = [condition for asked, condition in given if asked]
+    if shape.stock_filter is not None:
+        wanted.append(_stocked(shape.stock_filter))
+    if shape.price_filter is not None:
+        wanted.append(_priced(shape.price_filter))
+    return wanted
+
+
+def _stocked(kind: str) -> ColumnElement[bool]:
+    every = stocked().subquery("every")
+    units = every.c.units
+    match kind:
+        case "in_stock":
+            wanted = units >= 1
+        case "low_stock":
+            wanted = units.between(1, _LOW)
+        case _:
+            wanted = units == 0
+    return Product.id.in_(select(every.c.product_id).where(wanted))
+
+
+def _priced(kind: str) -> ColumnElement[bool]:
+    match kind:
+        case "with_price":
+            return Product.price > 0
+        case "without_price":
+            return Product.price == 0
+        case _:
+            return ON_SALE
