@@ -54,5 +54,6 @@ SELECT p.id, 0, 'Color', o.n, o.name, o.n * 100,
 
 ALTER TABLE product ENABLE TRIGGER USER;
 ALTER TABLE product_option ENABLE TRIGGER USER;
-INSERT INTO search_word SELECT word FROM ts_stat('SELECT search_words FROM product');
-INSERT INTO product_tally SELECT category_id, is_available, count(*) FROM product GROUP BY 1, 2;
+INSERT INTO search_word (word) SELECT word FROM ts_stat('SELECT search_words FROM product');
+INSERT INTO product_tally (category_id, is_available, products)
+SELECT category_id, is_available, count(*) FROM product GROUP BY 1, 2;

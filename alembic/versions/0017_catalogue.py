@@ -61,12 +61,19 @@ def upgrade() -> None:
 
 
 def create_tables() -> None:
-    op.create_table("search_word", sa.Column("word", sa.Text(collation="C"), nullable=False))
+    op.create_table(
+        "search_word",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("word", sa.Text(collation="C"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_word")),
+    )
     op.create_table(
         "product_tally",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("category_id", sa.BigInteger(), nullable=True),
         sa.Column("is_available", sa.Boolean(), nullable=False),
         sa.Column("products", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_product_tally")),
     )
     op.create_table(
         "catalogue_version",

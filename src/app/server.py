@@ -19,7 +19,9 @@ from app.clients.fcm import FcmClient
 from app.clients.mercadopago import MercadoPagoClient
 from app.clients.places import PlaceBook
 from app.db.engine import create_engine, session_maker
+from app.db.kept import Kept
 from app.db.migrations import migrations_plugin
+from app.db.reads import Reads
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
 from app.domain.accounts.controllers.doors import DoorController
 from app.domain.accounts.controllers.profile import ProfileController
@@ -60,6 +62,7 @@ from app.domain.site.controllers.configuration import ConfigurationController, M
 from app.domain.site.controllers.health import HealthController, ProbeController
 from app.domain.site.controllers.metrics import MetricsController
 from app.domain.site.service.maintenance import Maintenance
+from app.domain.storefront.controllers.lists import ProductListController
 from app.domain.storefront.controllers.pictures import MediaController
 from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
@@ -107,6 +110,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     OwnDataController,
     CategoryController,
     ReviewController,
+    ProductListController,
     ProductController,
     DollarRateController,
     RateUpdateController,
@@ -183,13 +187,15 @@ def _cors(settings: Settings) -> CORSConfig | None:
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     """What handlers, guards and services find in the application's state."""
-    passwords, sessions = Passwords(), session_maker(engine)
+    passwords, sessions, reads = Passwords(), session_maker(engine), Reads(settings.asyncpg_dsn)
     return {
         "settings": settings,
         "engine": engine,
         "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
+        "reads": reads,
+        "kept": Kept(reads),
         "keyed_requests": KeyedRequests(settings.asyncpg_dsn),
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
@@ -219,4 +225,5 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.hold_desk.engine.close()
         await app.state.keyed_requests.close()
         await app.state.throttle.close()
+        await app.state.reads.close()
         await engine.dispose()

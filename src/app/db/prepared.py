@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import bindparam
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, PGDialect_asyncpg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.types import TypeEngine
@@ -23,7 +23,7 @@ class Prepared(msgspec.Struct, frozen=True):
         return tuple(given[name] for name in self.names)
 
 
-def argument(name: str, type_: type[TypeEngine[T]]) -> BindParameter[T]:
+def argument(name: str, type_: type[TypeEngine[T]] | TypeEngine[T]) -> BindParameter[T]:
     """A parameter that gets its value when the statement is sent."""
     return bindparam(name, None, type_=type_)
 
@@ -37,13 +37,13 @@ def prepare(statement: ClauseElement) -> Prepared:
     return Prepared(str(compiled), tuple(getattr(compiled, "positiontup", None) or ()))
 
 
-class _Writing(dialect.statement_compiler):  # type: ignore[misc, name-defined]
+class _Writing(PGCompiler_asyncpg):
     """Writes the values that stand in a statement, whose parameters SQLAlchemy has named by itself."""
 
-    def visit_bindparam(self, bindparam: BindParameter[Any], *, literal_execute: bool = False, **kw: Any) -> str:
-        written: str = super().visit_bindparam(bindparam, literal_execute=literal_execute or bindparam.unique, **kw)
-        return written
+    def visit_bindparam(self, bindparam: Any, **kw: Any) -> Any:  # type: ignore[override]
+        kw["literal_execute"] = kw.get("literal_execute") or bindparam.unique
+        return super().visit_bindparam(bindparam, **kw)  # type: ignore[no-untyped-call]
 
 
-_DIALECT = dialect()
+_DIALECT: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _DIALECT.statement_compiler = _Writing

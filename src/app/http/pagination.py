@@ -46,6 +46,14 @@ class PageRequest(msgspec.Struct, frozen=True):
             raise NotFound(INVALID_PAGE)
         return cls(number, size)
 
+    def place(self, total: int) -> tuple[int, int]:
+        """The page's number and how many there are, at least one. Raises NotFound for a page beyond the last."""
+        pages = max(1, -(-total // self.size))
+        number = pages if self.last else self.number
+        if number > pages:
+            raise NotFound(INVALID_PAGE)
+        return number, pages
+
 
 def wants_page(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether a list that is bare by default is asked for in pages."""
@@ -92,10 +100,7 @@ async def page_of(
     """One page of a list that a service counts and reads; `rows` gets limit and offset."""
     asked = PageRequest.of(request, size)
     total = await count()
-    pages = max(1, -(-total // asked.size))
-    number = pages if asked.last else asked.number
-    if number > pages:
-        raise NotFound(INVALID_PAGE)
+    number, pages = asked.place(total)
     return envelope(request, total, number, pages, await rows(asked.size, (number - 1) * asked.size))
 
 

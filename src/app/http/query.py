@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from app.http.fields import INT8_MAX, NUL
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 MAX_TEXT = 200
+_MOST = Decimal(10) ** 15
 _TRUE, _FALSE = frozenset({"true", "True", "1"}), frozenset({"false", "False", "0"})
 
 
@@ -40,6 +42,16 @@ def choice_of(request: Connection, name: str, choices: Sequence[str]) -> str | N
         message = f"Select a valid choice. {text[:100]} is not one of the available choices."
         raise Invalid.field(name, message)
     return text
+
+
+def number_of(request: Connection, name: str) -> Decimal | None:
+    """A plain decimal number. Raises Invalid for anything else; one that no amount can be is beyond every amount."""
+    text = text_of(request, name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", text, re.ASCII):
+        raise Invalid.field(name, "Enter a number.")
+    return max(min(Decimal(text), _MOST), -_MOST)
 
 
 def id_of(request: Connection, name: str) -> int | None:

@@ -4,17 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     CheckConstraint,
-    Column,
     ForeignKey,
     Index,
     Integer,
     Numeric,
     SmallInteger,
     String,
-    Table,
     Text,
     UniqueConstraint,
     text,
@@ -158,23 +154,30 @@ class Review(Identified, Base):
     created_at: Mapped[CreatedAt]
 
 
-# The vocabulary of all products, for what is typed wrong and for the middles of words. Words may repeat: who adds one
-# asks whether it is there and waits for nobody who is adding it too.
-search_word = Table(
-    "search_word",
-    Base.metadata,
-    Column("word", Text(collation="C"), nullable=False),
-    Index("ix_search_word_word", "word"),
-    Index("ix_search_word_trigrams", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
-)
-# How many products are not deleted, by category and availability: the sum of the rows. Kept by triggers.
-product_tally = Table(
-    "product_tally",
-    Base.metadata,
-    Column("category_id", BigInteger),
-    Column("is_available", Boolean, nullable=False),
-    Column("products", BigInteger, nullable=False),
-)
+class SearchWord(Identified, Base):
+    """The vocabulary of all products, for what is typed wrong and for the middles of words. Kept by triggers.
+
+    Words may repeat: who adds one asks whether it is there, and waits for nobody who is adding it too.
+    """
+
+    __tablename__ = "search_word"
+    __table_args__ = (
+        Index("ix_search_word_word", "word"),
+        Index("ix_search_word_trigrams", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),
+    )
+
+    word: Mapped[str] = mapped_column(Text(collation="C"))
+
+
+class ProductTally(Identified, Base):
+    """How many products are not deleted, by category and availability: the sum of the rows. Kept by triggers."""
+
+    __tablename__ = "product_tally"
+
+    # No foreign keys: its category may be gone before the rows are folded into nothing.
+    category_id: Mapped[int | None]
+    is_available: Mapped[bool]
+    products: Mapped[int]
 
 
 class CatalogueVersion(Base):

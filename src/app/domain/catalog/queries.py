@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
 from app.domain.accounts.models import User
-from app.domain.catalog.models import Category, Product, Review
+from app.domain.catalog.models import Category, Product, ProductTally, Review
 
 # Alphabetical for people: neither case nor accents count.
 BY_NAME = (func.lower(func.unaccent(Category.name)), Category.name, Category.id)
@@ -30,9 +30,9 @@ def subtree(roots: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 def counted_categories() -> Select[*tuple[Any, ...]]:
     """Every category with the number of its own available products, by name."""
     available = (
-        select(Product.category_id, func.count().label("products"))
-        .where(Product.deleted_at.is_(None), Product.is_available)
-        .group_by(Product.category_id)
+        select(ProductTally.category_id, func.sum(ProductTally.products).label("products"))
+        .where(ProductTally.is_available)
+        .group_by(ProductTally.category_id)
         .subquery()
     )
     return (
@@ -41,7 +41,7 @@ def counted_categories() -> Select[*tuple[Any, ...]]:
             Category.name,
             Category.slug,
             Category.parent_id,
-            func.coalesce(available.c.products, 0).label("products"),
+            cast(func.coalesce(available.c.products, 0), BigInteger).label("products"),
         )
         .outerjoin(available, available.c.category_id == Category.id)
         .order_by(*BY_NAME)

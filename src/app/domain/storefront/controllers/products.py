@@ -1,6 +1,4 @@
-"""Routes below `/api/products/`."""
-
-from typing import Literal
+"""A product by its id, what staff write of it, and the categories below `/api/products/`."""
 
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.datastructures import State
@@ -15,32 +13,15 @@ from app.domain.storefront.schemas.products import (
     CategoryLeaf,
     CategoryTree,
     ProductDetail,
-    ProductFilters,
-    ProductList,
 )
 from app.domain.storefront.service.products import StorefrontService
 from app.domain.stores.service.store_products import StoreProductService
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
 from app.http.guards import anyone, provide_user, staff
-from app.http.openapi.hints import ERRORS, QUERY
-from app.http.pagination import Page, page_of
+from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
-from app.http.query import Connection, choice_of, flag_of, text_of
 from app.http.throttling import THROTTLE
-
-PAGE_SIZE = 24
-PAGE_SIZE_OF_A_CATEGORY = 12
-STOCK_FILTERS = ("in_stock", "low_stock", "out_of_stock")
-PRICE_FILTERS = ("with_price", "without_price", "on_sale")
-FILTERS = {
-    "category_name": str,
-    "search": str,
-    "is_available": bool,
-    "stock_filter": Literal[STOCK_FILTERS],
-    "price_filter": Literal[PRICE_FILTERS],
-    "on_sale": bool,
-}
 
 Session = NamedDependency[AsyncSession]
 Caller = NamedDependency[Principal | None]
@@ -66,18 +47,6 @@ class ProductController(Controller):
         "front": Provide(provide_front, sync_to_thread=False),
         "products": Provide(provide_products, sync_to_thread=False),
     }
-
-    @get("/", guards=[anyone], operation_id="products_list", opt={QUERY: FILTERS, ERRORS: (400,)})
-    async def all(self, request: ApiRequest, front: Front) -> Page[ProductList]:
-        """24 a page, 12 with `category_name`; newest first. `is_available` is heeded from staff alone."""
-        filters = filters_of(request, staff_filters=front.everything)
-        size = PAGE_SIZE if filters.category_name is None else PAGE_SIZE_OF_A_CATEGORY
-        return await page_of(
-            request,
-            size,
-            count=lambda: front.count(filters),
-            rows=lambda limit, offset: front.page(filters, limit, offset),
-        )
 
     @post("/", guards=[staff], operation_id="products_create", opt={THROTTLE: "product_create"})
     async def create(self, front: Front, products: Products, user: User, data: ProductInput) -> Response[ProductDetail]:
@@ -129,18 +98,6 @@ class ProductController(Controller):
         """Gone from every list and read, with its store products; live holds run out."""
         await products.delete(id, user)
         await StoreProductService(session).delete_of_product(id, user)
-
-
-def filters_of(request: Connection, *, staff_filters: bool) -> ProductFilters:
-    """The list's filters from the query. Raises Invalid under the parameter's name."""
-    return ProductFilters(
-        category_name=text_of(request, "category_name"),
-        search=text_of(request, "search"),
-        is_available=flag_of(request, "is_available") if staff_filters else None,
-        stock_filter=choice_of(request, "stock_filter", STOCK_FILTERS),
-        price_filter=choice_of(request, "price_filter", PRICE_FILTERS),
-        on_sale=flag_of(request, "on_sale"),
-    )
 
 
 async def _changed(

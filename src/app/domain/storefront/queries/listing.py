@@ -10,7 +10,7 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, cast, func,
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.db.prepared import Prepared, argument, prepare
-from app.domain.catalog.models import Category, Product, product_tally
+from app.domain.catalog.models import Category, Product, ProductTally
 from app.domain.storefront.queries.cards import cards
 from app.domain.storefront.queries.narrowing import Shape, conditions, tree
 from app.domain.storefront.queries.ordering import keys_of
@@ -18,17 +18,20 @@ from app.domain.storefront.queries.ordering import keys_of
 ReadStatement = Select[*tuple[Any, ...]]
 # How many values of a facet are told, the commonest first.
 FACETS = 50
-_LIMIT, _OFFSET = argument("limit", BigInteger), argument("offset", BigInteger)
+_OFFSET = argument("offset", BigInteger)
 _NEWEST = (Product.created_at.desc(), Product.id.desc())
 
 
-@lru_cache(maxsize=4096)
-def page(shape: Shape) -> Prepared:
-    """Columns `count`, `results` and `facets`; the latter two are JSON as text, `facets` NULL unless asked for."""
-    return prepare(_counted_page(shape) if shape.is_counted else _found_page(shape))
+@lru_cache(maxsize=1024)
+def page(shape: Shape, size: int) -> Prepared:
+    """Columns `count`, `results` and `facets`; the latter two are JSON as text, `facets` NULL unless asked for.
+
+    The size is no argument: a planner that knows how few rows are wanted joins them one by one.
+    """
+    return prepare(_counted_page(shape, size) if shape.is_counted else _found_page(shape, size))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def count(shape: Shape) -> Prepared:
     """How many there are, for those who ask for the last page."""
     if shape.is_counted:
@@ -36,28 +39,28 @@ def count(shape: Shape) -> Prepared:
     return prepare(select(func.count().label("count")).select_from(Product).where(*conditions(shape)))
 
 
-def _counted_page(shape: Shape) -> ReadStatement:
+def _counted_page(shape: Shape, size: int) -> ReadStatement:
     """Walked from the newest product on; with a category, from the newest of each of its descendants."""
     rows: ReadStatement = select(Product.id.label("id"), Product.created_at.label("created_at"))
     rows = rows.where(*conditions(shape, in_category=False)).order_by(*_NEWEST)
     below = _below(shape)
     if below is not None:
-        first = rows.where(Product.category_id == below.c.id).limit(_LIMIT + _OFFSET).lateral("first")
+        first = rows.where(Product.category_id == below.c.id).limit(size + _OFFSET).lateral("first")
         rows = select(first.c.id, first.c.created_at).select_from(below).join(first, true())
         rows = rows.order_by(first.c.created_at.desc(), first.c.id.desc())
-    shown = rows.limit(_LIMIT).offset(_OFFSET).subquery("shown")
+    shown = rows.limit(size).offset(_OFFSET).subquery("shown")
     order = (shown.c.created_at.desc(), shown.c.id.desc())
     return select(_tally(shape, below).label("count"), cards(shown, order).label("results"), text("NULL AS facets"))
 
 
-def _found_page(shape: Shape) -> ReadStatement:
+def _found_page(shape: Shape, size: int) -> ReadStatement:
     """All that pass are looked at once, for their number and for the page."""
     keys = keys_of(shape)
     names = [f"k{place}" for place, _ in enumerate(keys)]
     columns = [key.value.label(name) for key, name in zip(keys, names, strict=True)]
     found = select(Product.id.label("id"), *columns).where(*conditions(shape)).cte("found")
     order = [key.of(found.c[name]) for key, name in zip(keys, names, strict=True)]
-    shown = select(found).order_by(*order).limit(_LIMIT).offset(_OFFSET).subquery("shown")
+    shown = select(found).order_by(*order).limit(size).offset(_OFFSET).subquery("shown")
     last = tuple(key.of(shown.c[name]) for key, name in zip(keys, names, strict=True))
     return select(
         select(func.count()).select_from(found).scalar_subquery().label("count"),
@@ -71,11 +74,11 @@ def _below(shape: Shape) -> CTE | None:
 
 
 def _tally(shape: Shape, below: CTE | None) -> ColumnElement[Any]:
-    statement = select(cast(func.coalesce(func.sum(product_tally.c.products), 0), BigInteger))
+    statement = select(cast(func.coalesce(func.sum(ProductTally.products), 0), BigInteger))
     if shape.availability is not None:
-        statement = statement.where(product_tally.c.is_available.is_(shape.availability))
+        statement = statement.where(ProductTally.is_available.is_(shape.availability))
     if below is not None:
-        statement = statement.where(product_tally.c.category_id.in_(select(below.c.id)))
+        statement = statement.where(ProductTally.category_id.in_(select(below.c.id)))
     return statement.scalar_subquery()
 
 

@@ -3,17 +3,16 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, Text, func, select
+from sqlalchemy import ColumnElement, Numeric, Select, Text, func, select
 
 from app.db.prepared import argument
 from app.domain.catalog.models import Category, Product
 from app.domain.catalog.queries import subtree
 from app.domain.storefront.queries.prices import ON_SALE, PESO_PRICE
-from app.domain.storefront.queries.stock import stocked
+from app.domain.storefront.queries.stock import in_stock, low_stock
 
 _CATEGORY, _BRAND = argument("category_name", Text), argument("brand", Text)
 _LEAST, _MOST = argument("min_price", Numeric), argument("max_price", Numeric)
-_LOW = argument("low_stock", BigInteger)
 SEARCH = argument("search", Text)
 # In a select of its own, so that it is computed once and not for each product.
 WORDS = select(func.catalogue_query(SEARCH)).scalar_subquery()
@@ -56,7 +55,7 @@ def tree() -> Select[*tuple[Any, ...]]:
 def conditions(shape: Shape, *, in_category: bool = True) -> list[ColumnElement[bool]]:
     """What a product has to fulfil."""
     available = shape.availability
-    given: list[tuple[bool, ColumnElement[bool]]] = [
+    given: list[tuple[bool, Any]] = [
         (True, Product.deleted_at.is_(None)),
         (available is True, Product.is_available),
         (available is False, ~Product.is_available),
@@ -78,16 +77,13 @@ def conditions(shape: Shape, *, in_category: bool = True) -> list[ColumnElement[
 
 
 def _stocked(kind: str) -> ColumnElement[bool]:
-    every = stocked().subquery("every")
-    units = every.c.units
     match kind:
         case "in_stock":
-            wanted = units >= 1
+            return in_stock()
         case "low_stock":
-            wanted = units.between(1, _LOW)
+            return low_stock()
         case _:
-            wanted = units == 0
-    return Product.id.in_(select(every.c.product_id).where(wanted))
+            return ~in_stock()
 
 
 def _priced(kind: str) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ _NAMES: dict[str, ColumnElement[Any]] = {
 }
 ORDERINGS = tuple(sign + name for name in _NAMES for sign in ("", "-"))
 _PHRASE = cast(select(func.catalogue_fold(SEARCH)).scalar_subquery(), Text)
-_SPACE = literal_column("' '")
+_SPACE: Any = literal_column("' '")
 
 
 class Key(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from app.domain.catalog.schemas import Category, Variant
+from app.http.pagination import Page
 
 Number = int | float
 
@@ -78,7 +79,7 @@ class CategoryTree(msgspec.Struct):
 
 
 class ProductFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of products is narrowed by; None does not narrow."""
+    """What a list of products is narrowed and sorted by; None does neither. Prices are compared in pesos."""
 
     category_name: str | None = None
     search: str | None = None
@@ -86,3 +87,34 @@ class ProductFilters(msgspec.Struct, frozen=True, kw_only=True):
     stock_filter: str | None = None
     price_filter: str | None = None
     on_sale: bool | None = None
+    brand: str | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    # By the product's own percentage, offers not counted.
+    discounted: bool = False
+    ordering: str | None = None
+    facets: bool = False
+
+
+class BrandFacet(msgspec.Struct):
+    name: str
+    count: int
+
+
+class CategoryFacet(msgspec.Struct):
+    id: int
+    name: str
+    count: int
+
+
+class Facets(msgspec.Struct):
+    """How many of the products found each brand and each category has, the commonest first."""
+
+    brands: list[BrandFacet]
+    categories: list[CategoryFacet]
+
+
+class ProductPage(Page[ProductList]):
+    """A page of products; `facets` is there when it was asked for."""
+
+    facets: Facets | msgspec.UnsetType = msgspec.UNSET

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.catalog.rules.pictures import is_address
 from app.domain.catalog.schemas import Category, Variant, VariantOption
 from app.domain.storefront.queries import products as queries
-from app.domain.storefront.schemas.products import Number, ProductDetail, ProductFilters, ProductList
+from app.domain.storefront.schemas.products import Number, ProductDetail
 from app.errors import NotFound
 from app.http.principal import Principal
 from app.settings import Settings
@@ -25,17 +25,6 @@ class StorefrontService:
         self.settings = settings
         self.everything = caller is not None and caller.is_admin
 
-    async def count(self, filters: ProductFilters) -> int:
-        """How many products pass the filters."""
-        statement = queries.product_count(filters, everything=self.everything, low_stock=self.settings.low_stock_limit)
-        return int((await self.session.execute(statement)).scalar_one())
-
-    async def page(self, filters: ProductFilters, limit: int, offset: int) -> list[ProductList]:
-        """Products that pass the filters, newest first."""
-        low_stock = self.settings.low_stock_limit
-        statement = queries.product_page(filters, limit, offset, everything=self.everything, low_stock=low_stock)
-        return [self._in_list(row) for row in await self.session.execute(statement)]
-
     async def detail(self, product_id: int) -> ProductDetail:
         """Raises NotFound, also for a product that this caller may not see."""
         rows = await self.session.execute(queries.product_detail(product_id, everything=self.everything))
@@ -43,26 +32,6 @@ class StorefrontService:
         if row is None:
             raise NotFound
         return self._in_full(row)
-
-    def _in_list(self, row: Row[*tuple[Any, ...]]) -> ProductList:
-        return ProductList(
-            id=row.id,
-            name=row.name,
-            brand=row.brand,
-            price=row.price,
-            currency=row.currency,
-            stock=row.stock,
-            image=self._address(row.image),
-            is_available=row.is_available,
-            discount=number(row.discount),
-            category_name=row.category_name,
-            has_variants=row.has_variants,
-            variants=variants_of(row.options),
-            final_price=row.final_price,
-            total_discount=number(row.total_discount),
-            has_special_promotion=row.has_special_promotion,
-            special_promotion_name=row.special_promotion_name or None,
-        )
 
     def _in_full(self, row: Row[*tuple[Any, ...]]) -> ProductDetail:
         variants = variants_of(row.options)
