@@ -155,11 +155,12 @@ BEGIN
         RETURN catalogue_quote(p_chunk);
     END IF;
     IF cardinality(pieces) > 1 THEN
-        SELECT string_agg('(' || COALESCE(catalogue_known(p), catalogue_near(p), catalogue_quote(p)) || ')', ' & ')
+        SELECT string_agg('(' || COALESCE(catalogue_known(p), catalogue_near(p), catalogue_quote(p) || ':*') || ')', ' & ')
           INTO term FROM unnest(pieces) p;
         RETURN term;
     END IF;
-    RETURN COALESCE(catalogue_near(bare), catalogue_quote(bare));
+    -- A word that has been forgotten while its first product was written is found so all the same.
+    RETURN COALESCE(catalogue_near(bare), catalogue_quote(bare) || ':*');
 END $$;
 
 -- A search as a query of words, all of which have to be there in any order; NULL finds nothing.

@@ -25,20 +25,21 @@ def _tag(written: bytes) -> str:
     return f'"{hashlib.sha256(written).hexdigest()[:32]}"'
 
 
-def read_of(request: Connection, body: bytes) -> Response[Any]:
-    """A public read, written as JSON: with its tag, and 304 for whom has it already.
+def read_of(request: Connection, body: Any) -> Response[Any]:
+    """A public read: with its tag, and 304 for whom has it already. Bytes are JSON already.
 
     Staff are shown more than others, so the answer depends on who asks; and it is asked for again each time, since time
     alone may change it. What is sent to somebody signed in is not stored at all, which the edge says.
     """
-    tag = _tag(body)
+    written = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    tag = _tag(written)
     headers = [(b"etag", tag.encode()), (b"vary", b"Authorization")]
     if "authorization" not in request.headers:
         headers.append((b"cache-control", b"no-cache"))
     wanted = request.headers.get(IF_NONE_MATCH)
     if wanted is not None and _has(wanted, tag):
         return Written(b"", 304, headers)
-    return Written(body, 200, headers)
+    return Written(written, 200, headers)
 
 
 def _has(wanted: str, tag: str) -> bool:

@@ -12,6 +12,7 @@ from croniter import croniter  # type: ignore[import-untyped]
 from app.jobs import (
     analytics,
     carts,
+    catalog,
     email,
     invariants,
     notifications,
@@ -24,7 +25,20 @@ from app.jobs import (
 )
 from app.jobs.queue import Job
 
-MODULES = (analytics, carts, email, invariants, notifications, orders, payments, pictures, promos, rates, upkeep)
+MODULES = (
+    analytics,
+    carts,
+    catalog,
+    email,
+    invariants,
+    notifications,
+    orders,
+    payments,
+    pictures,
+    promos,
+    rates,
+    upkeep,
+)
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
 
@@ -60,5 +74,7 @@ SCHEDULE = (
     Periodic("33 * * * *", carts.expire),
     Periodic("* * * * * 55", analytics.fold_sales),
     Periodic("*/5 * * * * 45", invariants.check_invariants),
+    Periodic("*/2 * * * * 35", catalog.fold_counts),
+    Periodic("41 7 * * *", catalog.forget_words),
     Periodic("*/10 * * * * 30", rates.update_rates),
 )

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +23,9 @@ from app.domain.catalog.schemas import (
 from app.domain.catalog.service import reviews
 from app.domain.catalog.service.categories import CategoryService
 from app.domain.catalog.service.reviews import ReviewService
+from app.domain.catalog.service.trees import TreeService
 from app.http.decoding import ApiRequest
-from app.http.etags import require_match, tagged
+from app.http.etags import read_of, require_match, tagged
 from app.http.guards import anyone, provide_user, signed_in, staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate
@@ -45,22 +47,23 @@ class CategoryController(Controller):
     tags = ("categories",)
 
     @get("/", guards=[anyone], operation_id="categories_list")
-    async def all(self, session: Session) -> list[Category]:
+    async def all(self, request: ApiRequest, session: Session) -> Response[list[Category]]:
         """Every category by name, not paged."""
-        return await CategoryService(session).all()
+        return read_of(request, await CategoryService(session).all())
 
     @post("/", guards=[staff], operation_id="categories_create")
     async def create(self, session: Session, user: User, data: CategoryInput) -> Category:
         return await CategoryService(session).create(data, user)
 
     @get("/hierarchical/", guards=[anyone], operation_id="categories_hierarchical")
-    async def tree(self, session: Session) -> list[CategorySlugTree]:
-        """Two levels; deeper categories are counted into their second-level ancestor."""
-        return [_with_slugs(branch) for branch in await CategoryService(session).tree()]
+    async def tree(self, request: ApiRequest, state: State) -> Response[list[CategorySlugTree]]:
+        """Two levels; deeper categories are counted into their second-level ancestor. Kept for ten minutes at most."""
+        branches = await TreeService(state.reads, state.kept).tree()
+        return read_of(request, [_with_slugs(branch) for branch in branches])
 
     @get("/{id:int}/", guards=[anyone], operation_id="categories_retrieve")
-    async def one(self, session: Session, id: int) -> Category:  # noqa: A002 - the path's name
-        return await CategoryService(session).get(id)
+    async def one(self, request: ApiRequest, session: Session, id: int) -> Response[Category]:  # noqa: A002 - the path's name
+        return read_of(request, await CategoryService(session).get(id))
 
     @put("/{id:int}/", guards=[staff], operation_id="categories_update")
     async def replace(self, session: Session, user: User, id: int, data: CategoryInput) -> Category:  # noqa: A002

@@ -69,7 +69,7 @@ class Operation(msgspec.Struct, frozen=True):
         fields = self.handler.parsed_fn_signature.parameters
         found = {name: (field.raw, field.is_required) for name, field in fields.items() if name not in known}
         read = dict(self.handler.opt.get(QUERY, {}))
-        if any(get_origin(each) is Page for each in self.answers):
+        if any(_is_page(each) for each in self.answers):
             read |= PAGE_QUERY
         return found | {name: (kind, False) for name, kind in read.items() if name not in found}
 
@@ -78,6 +78,11 @@ class Operation(msgspec.Struct, frozen=True):
         """Every type that its description needs."""
         bodies = self.answers if self.body is None else [self.body, *self.answers]
         return [*bodies, *self.parameters.values(), *(kind for kind, _ in self.query.values())]
+
+
+def _is_page(annotation: Any) -> bool:
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Page)
 
 
 def _is_response(annotation: Any) -> bool:

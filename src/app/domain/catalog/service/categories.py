@@ -13,7 +13,6 @@ from app.domain.activity.rules import differences
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog import models, queries
 from app.domain.catalog.rules.names import free_slug, slug_of
-from app.domain.catalog.rules.trees import Branch, Node, two_levels
 from app.domain.catalog.schemas import Category, CategoryInput
 from app.errors import Invalid, NotFound, Refused
 from app.http.principal import Principal
@@ -47,11 +46,6 @@ class CategoryService:
         if row is None:
             raise NotFound
         return _shown(row)
-
-    async def tree(self) -> list[Branch]:
-        """Two levels by name, with counts of available products."""
-        rows = await self.session.execute(queries.counted_categories())
-        return two_levels(Node(*row) for row in rows)
 
     async def create(self, data: CategoryInput, actor: Principal | None) -> Category:
         """Raises Invalid for a taken name or an unknown parent, also against a writer at the same time."""

@@ -97,11 +97,13 @@ class ProductService:
         given = data.given()
         if self.taken is None:
             await self.take_pictures(data)
+        # A category before its products, as its renaming takes them; who is told first of what is missing stays.
+        category = await self._category_name(given["category"]) if "category" in given else ""
         was = await self._locked(product_id)
         if not given:
             return
-        if "category" in given:
-            await self._category(given["category"])
+        if category is None:
+            raise _no_category(given["category"])
         variants: VariantsInput | None = given.get("variants")
         stored = await self.options.stored(product_id)
         _check_prices(given.get("price", was.price), variants or stored)
@@ -156,13 +158,18 @@ class ProductService:
         return row
 
     async def _category(self, category_id: int) -> str:
-        """The category's name; it cannot be deleted before this transaction ends. Raises Invalid."""
+        """The category's name. Raises Invalid."""
+        name = await self._category_name(category_id)
+        if name is None:
+            raise _no_category(category_id)
+        return name
+
+    async def _category_name(self, category_id: int) -> str | None:
+        """The name of a category, which cannot be deleted or renamed before this transaction ends."""
         statement = select(Category.name).where(Category.id == category_id)
         name: str | None = (
             await self.session.execute(statement.with_for_update(read=True, key_share=True))
         ).scalar_one_or_none()
-        if name is None:
-            raise Invalid.field("category", f'Invalid pk "{category_id}" - object does not exist.')
         return name
 
     async def _pictures(self, given: dict[str, Any]) -> dict[str, str | None]:
@@ -200,6 +207,10 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
     if "special_promotion_name" in given:
         values["special_promotion_name"] = given["special_promotion_name"] or ""
     return values
+
+
+def _no_category(category_id: int) -> Invalid:
+    return Invalid.field("category", f'Invalid pk "{category_id}" - object does not exist.')
 
 
 def _check_prices(price: Any, variants: VariantsInput) -> None:

@@ -9,6 +9,7 @@ from app.domain.catalog.rules.trees import Branch
 from app.domain.catalog.schemas import Category, ProductInput
 from app.domain.catalog.service.categories import CategoryService
 from app.domain.catalog.service.products import ProductService, SeenStock
+from app.domain.catalog.service.trees import TreeService
 from app.domain.storefront.schemas.products import (
     CategoryLeaf,
     CategoryTree,
@@ -17,7 +18,7 @@ from app.domain.storefront.schemas.products import (
 from app.domain.storefront.service.products import StorefrontService
 from app.domain.stores.service.store_products import StoreProductService
 from app.http.decoding import ApiRequest
-from app.http.etags import is_conditional, require_match, tagged
+from app.http.etags import is_conditional, read_of, require_match, tagged
 from app.http.guards import anyone, provide_user, staff
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
@@ -53,18 +54,19 @@ class ProductController(Controller):
         return tagged(await front.detail(await products.create(data, user)), status_code=201)
 
     @get("/categories/", guards=[anyone], operation_id="products_categories")
-    async def categories(self, session: Session) -> list[Category]:
+    async def categories(self, request: ApiRequest, session: Session) -> Response[list[Category]]:
         """Every category by name."""
-        return await CategoryService(session).all()
+        return read_of(request, await CategoryService(session).all())
 
     @get("/hierarchical/", guards=[anyone], operation_id="products_hierarchical")
-    async def tree(self, session: Session) -> list[CategoryTree]:
-        """Two levels; deeper categories are counted into their second-level ancestor."""
-        return [_without_slugs(branch) for branch in await CategoryService(session).tree()]
+    async def tree(self, request: ApiRequest, state: State) -> Response[list[CategoryTree]]:
+        """Two levels; deeper categories are counted into their second-level ancestor. Kept for ten minutes at most."""
+        branches = await TreeService(state.reads, state.kept).tree()
+        return read_of(request, [_without_slugs(branch) for branch in branches])
 
     @get("/{id:int}/", guards=[anyone], operation_id="products_retrieve")
-    async def one(self, front: Front, id: int) -> Response[ProductDetail]:  # noqa: A002 - the path's name
-        return tagged(await front.detail(id))
+    async def one(self, request: ApiRequest, front: Front, id: int) -> Response[ProductDetail]:  # noqa: A002 - the path's name
+        return read_of(request, await front.detail(id))
 
     @put("/{id:int}/", guards=[staff], operation_id="products_update", opt={ERRORS: (412,)})
     async def replace(
