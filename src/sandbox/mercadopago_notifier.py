@@ -132,27 +132,13 @@ class Notifier:
         """Every try has a number, a request id and a time of its own."""
         request_id, timestamp = str(uuid4()), str(int(time.time()))
         if news.kind == "webhook":
-            url = _with(news.url, {"data.id": news.resource, "type": "payment"})
-            agent = "MercadoPago WebHook v1.0 payment"
+            query = {"data.id": news.resource, "type": "payment"}
+            agent, body = "MercadoPago WebHook v1.0 payment", self._webhook(news)
             digest = signature(news.resource, request_id, timestamp)
-            body: Any = {
-                "action": news.action,
-                "api_version": "v1",
-                "data": {"id": news.resource},
-                "date_created": news.happened_at,
-                "id": self._till.number(),
-                "live_mode": True,
-                "type": "payment",
-                "user_id": str(COLLECTOR),
-            }
         else:
-            url = _with(news.url, {"id": news.resource, "topic": news.kind})
-            agent = f"MercadoPago Feed v2.0 {news.kind}"
+            query = {"id": news.resource, "topic": news.kind}
+            agent, body = f"MercadoPago Feed v2.0 {news.kind}", _feed(news)
             digest = secrets.token_hex(32)  # nobody can verify what this family signs
-            resource = news.resource
-            if news.kind == "merchant_order":
-                resource = f"https://api.mercadolibre.com/merchant_orders/{news.resource}"
-            body = {"resource": resource, "topic": news.kind}
         headers = {
             "User-Agent": agent,
             "Content-Type": "application/json",
@@ -162,7 +148,25 @@ class Notifier:
             "X-Retry": str(news.retries),
             "X-Socket-Timeout": "22000",
         }
-        return url, headers, body
+        return _with(news.url, query), headers, body
+
+    def _webhook(self, news: News) -> dict[str, Any]:
+        return {
+            "action": news.action,
+            "api_version": "v1",
+            "data": {"id": news.resource},
+            "date_created": news.happened_at,
+            "id": self._till.number(),
+            "live_mode": True,
+            "type": "payment",
+            "user_id": str(COLLECTOR),
+        }
+
+
+def _feed(news: News) -> dict[str, Any]:
+    of_order = news.kind == "merchant_order"
+    place = "https://api.mercadolibre.com/merchant_orders/" if of_order else ""
+    return {"resource": f"{place}{news.resource}", "topic": news.kind}
 
 
 def signature(data_id: str, request_id: str, timestamp: str, secret: str = SECRET) -> str:
