@@ -33,6 +33,7 @@ from app.domain.analytics.controllers import StatisticsController
 from app.domain.carts.controllers.staff import StaffCartController
 from app.domain.carts.controllers.visitors import VisitorCartController
 from app.domain.carts.service.linking import CartLinks
+from app.domain.carts.service.personal_data import CartData
 from app.domain.catalog.controllers import CategoryController, ReviewController
 from app.domain.catalog.service.pictures import PictureStore
 from app.domain.customers.controllers.customers import CustomerController
@@ -202,7 +203,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "cart_linker": CartLinks(settings),
         "pictures": PictureStore(settings, sessions),
         "places": PlaceBook(settings.geoip_database),
-        "personal_data": (MailData(), PushData()),
+        "personal_data": (CartData(), MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),

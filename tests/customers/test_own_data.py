@@ -250,7 +250,9 @@ async def test_later_domains_take_part(
 # Every table that names users, and where an export tells of it or why none does.
 TOLD = {
     "activity_log": "activity",
+    "cart": "carts",
     "device_token": "devices",
+    "dollar_rate": "who of the staff set a rate, is the shop's affair",
     "mail": "mails",
     "notification_preference": "notification_preferences",
     "order_event": "the timelines of the orders",

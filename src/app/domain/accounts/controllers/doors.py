@@ -90,7 +90,7 @@ class DoorController(Controller):
             return render(request, outcome)
         return RefreshedPair(access=outcome.access, refresh=outcome.refresh)
 
-    @post("/auth/logout/", guards=[door], operation_id="auth_logout", status_code=200, include_in_schema=False)
+    @post("/auth/logout/", guards=[door], operation_id="auth_logout", status_code=200)
     async def log_out(self, data: RefreshInput, session: NamedDependency[AsyncSession], state: State) -> Message:
         await TokenPairService(session, state.settings).end_family(data.refresh)
         return Message(LOGGED_OUT)

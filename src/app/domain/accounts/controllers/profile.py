@@ -79,7 +79,7 @@ class ProfileController(Controller):
         await ProofService(session, state.settings, credentials).ask(user.id, data)
         return Message(CODE_SENT)
 
-    @post("/logout-all/", guards=[signed_in], operation_id="auth_logout_all", status_code=200, include_in_schema=False)
+    @post("/logout-all/", guards=[signed_in], operation_id="auth_logout_all", status_code=200)
     async def log_out_everywhere(self, session: Session, user: User, state: State) -> Message:
         await StandingService(session, state.settings).end_sessions(user.id, user)
         return Message(LOGGED_OUT_ALL)

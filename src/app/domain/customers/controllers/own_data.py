@@ -29,14 +29,13 @@ class OwnDataController(Controller):
 
     path = "/api/auth/me"
     tags = ("auth",)
-    include_in_schema = False
     dependencies = CREDENTIALS | {"own_data": Provide(provide_own_data, sync_to_thread=False)}
 
-    @get("/export/", guards=[signed_in])
+    @get("/export/", guards=[signed_in], operation_id="auth_me_export")
     async def export(self, own_data: OwnData) -> Response[dict[str, Any]]:
         name = f"relampago-{own_data.user.id}.json"
         return Response(await own_data.export(), headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
-    @delete("/", guards=[signed_in], exception_handlers={Invalid: in_one_line})
+    @delete("/", guards=[signed_in], operation_id="auth_me_destroy", exception_handlers={Invalid: in_one_line})
     async def remove(self, own_data: OwnData, data: DeletionInput, credentials: Credentials) -> None:
         await own_data.delete(data.password, credentials)
