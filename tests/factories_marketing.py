@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.catalog.models import Category, Product
 from app.domain.marketing import models
+from app.domain.orders.models import Order
+from app.domain.rates.models import DollarRate
 
 HOUR = dt.timedelta(hours=1)
 _numbers = count(1)
@@ -68,3 +70,18 @@ async def make_scheduled(db: AsyncSession, category: Category, **fields: Any) ->
     db.add(discount)
     await db.commit()
     return discount
+
+
+async def make_rate(db: AsyncSession, value: Decimal) -> None:
+    """The dollar costs so many pesos, as somebody set it."""
+    db.add(DollarRate(value=value, rate_type="manual"))
+    await db.commit()
+
+
+async def make_plain_order(db: AsyncSession, user_id: int | None = None, **fields: Any) -> int:
+    """An order of nothing, which holds no stock; its id."""
+    values = {"recipient_name": "Ana Prueba", "customer_email": "ana@example.com"} | fields
+    order = Order(user_id=user_id, **values)
+    db.add(order)
+    await db.commit()
+    return order.id

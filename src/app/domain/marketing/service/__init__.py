@@ -1,0 +1,1 @@
+"""What marketing reads and writes, a file for each subject."""

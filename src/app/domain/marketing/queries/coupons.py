@@ -1,0 +1,104 @@
+"""Coupons and their uses."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Numeric,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import array
+
+from app.domain.accounts.models import User
+from app.domain.marketing.models import Coupon, CouponUse, coupon_category
+
+ReadStatement = Select[*tuple[Any, ...]]
+
+_CATEGORIES = func.array(
+    select(coupon_category.c.category_id)
+    .where(coupon_category.c.coupon_id == Coupon.id)
+    .order_by(coupon_category.c.category_id)
+    .correlate(Coupon)
+    .scalar_subquery()
+)
+
+
+def coupons() -> ReadStatement:
+    """All coupons with their categories, newest first; `now` is the statement's own instant."""
+    empty = cast(array([]), ARRAY(BigInteger))
+    categories = func.coalesce(_CATEGORIES, empty, type_=ARRAY(BigInteger))
+    columns = (*Coupon.__table__.columns, categories.label("categories"), func.statement_timestamp().label("now"))
+    return select(*columns).order_by(Coupon.created_at.desc(), Coupon.id.desc())
+
+
+def for_buyer(user_id: int | None, *, code: str | None = None, coupon_id: UUID | None = None) -> ReadStatement:
+    """One coupon by its code, in any case, or its id, with how often a buyer has used it: `used_by_user`."""
+    uses = (
+        select(func.count())
+        .where(
+            CouponUse.coupon_id == Coupon.id,
+            CouponUse.user_id == literal(user_id, BigInteger),
+            CouponUse.given_back_at.is_(None),
+        )
+        .correlate(Coupon)
+        .scalar_subquery()
+    )
+    wanted = Coupon.id == coupon_id if coupon_id is not None else Coupon.code == (code or "").strip().upper()
+    return coupons().add_columns(uses.label("used_by_user")).where(wanted)
+
+
+def uses(*coupon_ids: UUID, most: int | None = None) -> ReadStatement:
+    """The live uses of some coupons, newest first; of each coupon at most so many."""
+    place = func.row_number().over(partition_by=CouponUse.coupon_id, order_by=CouponUse.id.desc())
+    ranked = (
+        select(*CouponUse.__table__.columns, User.email.label("user_email"), place.label("place"))
+        .outerjoin_from(CouponUse, User, User.id == CouponUse.user_id)
+        .where(CouponUse.coupon_id.in_(coupon_ids), CouponUse.given_back_at.is_(None))
+        .subquery()
+    )
+    statement = select(ranked).order_by(ranked.c.used_at.desc(), ranked.c.id.desc())
+    return statement if most is None else statement.where(ranked.c.place <= most)
+
+
+TAKE = text("SELECT coupon_take(:coupon, :order, :user, :discount, :purchase, :again)").bindparams(
+    bindparam("coupon", type_=Uuid),
+    bindparam("order", type_=BigInteger),
+    bindparam("user", type_=BigInteger),
+    bindparam("discount", type_=Numeric),
+    bindparam("purchase", type_=Numeric),
+)
+
+GIVE_BACK = text("SELECT coupon_give_back(:orders)").bindparams(bindparam("orders", type_=ARRAY(BigInteger)))
+
+# The use that an order had last and gave back.
+LAST_USE = text("""
+    SELECT coupon_id, user_id, discount_amount, purchase_amount FROM coupon_use
+     WHERE order_id = :order AND given_back_at IS NOT NULL
+     ORDER BY id DESC LIMIT 1
+""")
+
+# Categories that exist, locked against removal until the caller's transaction ends.
+KNOWN = {
+    table: text(f"SELECT id FROM {table} WHERE id = ANY (:ids){alive} ORDER BY id FOR KEY SHARE").bindparams(  # noqa: S608 - constants
+        bindparam("ids", type_=ARRAY(BigInteger))
+    )
+    for table, alive in (("category", ""), ("product", " AND deleted_at IS NULL"))
+}
+
+AUDIT = text("""
+    SELECT c.code, c.used, COALESCE(u.uses, 0) AS uses FROM coupon c
+      LEFT JOIN (SELECT coupon_id, count(*) AS uses FROM coupon_use WHERE given_back_at IS NULL GROUP BY 1) u
+        ON u.coupon_id = c.id
+     WHERE c.used <> COALESCE(u.uses, 0)
+     ORDER BY c.code
+""").columns(code=String)

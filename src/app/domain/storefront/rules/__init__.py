@@ -1,0 +1,1 @@
+"""The storefront's decisions, a file for each subject. Pure."""

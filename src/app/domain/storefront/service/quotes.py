@@ -1,0 +1,222 @@
+"""What a purchase costs, and why: everything that shows or charges a price of several things asks here."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.marketing.service.coupons import CouponExhausted
+from app.domain.marketing.service.rules import RuleService, coupon_of
+from app.domain.pricing.rules import engine
+from app.domain.pricing.rules.amounts import in_pesos
+from app.domain.pricing.rules.coupons import UNKNOWN
+from app.domain.pricing.rules.facts import Line
+from app.domain.pricing.rules.quotes import CouponOutcome, PricedLine
+from app.domain.pricing.rules.reasons import reasons_of
+from app.domain.rates.service import RateService
+from app.domain.storefront.rules.choices import Sold, chosen_of
+from app.domain.storefront.service.sold import read_sold
+from app.errors import Refused
+from app.settings import Settings
+
+RATE_MISSING = "No hay cotización del dólar para los productos en USD"
+
+
+class WantedLine(msgspec.Struct, frozen=True):
+    """So many units of a product, with an option of each of its variants: `{"Color": "Rojo"}`."""
+
+    product_id: int
+    quantity: int
+    variants: Mapping[str, Any] | None = None
+
+
+class QuotedLine(msgspec.Struct, frozen=True):
+    """A line with its price in ARS and everything that an order needs of it.
+
+    `place` is that of the wanted line. A unit is taken out of each of `pool_ids`. `reasons` are words for people.
+    """
+
+    place: int
+    product_id: int
+    name: str
+    quantity: int
+    variants: dict[str, str] | None
+    variants_label: str
+    option_ids: tuple[int, ...]
+    pool_ids: tuple[int, ...]
+    currency: str
+    base_price: Decimal
+    price_adjustment: Decimal
+    discount_percent: Decimal
+    discount_source: str | None
+    unit_price: Decimal
+    line_total: Decimal
+    bulk_discount: Decimal
+    coupon_share: Decimal
+    final: Decimal
+    reasons: list[str]
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What the lines cost at an instant: `total` is subtotal - bulk_promotion_discount - discount.
+
+    `dollar_rate` priced the USD lines, None without any. `valid_until` is when the clock alone changes a price next.
+    """
+
+    lines: Sequence[QuotedLine]
+    subtotal: Decimal
+    bulk_promotion_discount: Decimal
+    discount: Decimal
+    total: Decimal
+    coupon: CouponOutcome | None
+    dollar_rate: Decimal | None
+    at: dt.datetime
+    valid_until: dt.datetime | None
+
+    @property
+    def coupon_id(self) -> UUID | None:
+        """The coupon that takes its part; None without one, and for one that is refused."""
+        return None if self.coupon is None or self.coupon.refusal is not None else self.coupon.id
+
+    def require_coupon(self) -> None:
+        """Raises when a coupon was asked for and is refused: CouponExhausted when it is used up, else Refused."""
+        refusal = self.coupon and self.coupon.refusal
+        if not refusal:
+            return
+        if refusal.code == "coupon_exhausted":
+            raise CouponExhausted(refusal.message)
+        raise Refused(refusal.message, code=refusal.code)
+
+
+class QuoteService:
+    """Reads alone, in at most four statements whatever the number of lines."""
+
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.session = session
+        self.settings = settings
+        self.rules = RuleService(session)
+
+    async def quote(
+        self,
+        lines: Sequence[WantedLine],
+        *,
+        coupon_code: str | None = None,
+        coupon_id: UUID | None = None,
+        user_id: int | None = None,
+        delivery_type: str | None = None,  # noqa: ARG002 - asked for by every caller; nothing is charged for it
+        at: dt.datetime | None = None,
+        lenient: bool = False,
+    ) -> Quote:
+        """The price of the lines now, or at another instant, with or without a coupon.
+
+        Raises Refused for a product that is unknown or not for sale, for a choice that it does not have or that is
+        missing, and for USD prices without a rate; a lenient quote leaves such lines out. A coupon that is refused
+        takes nothing off and says why; `Quote.require_coupon` raises it.
+        """
+        sold, now = await read_sold(self.session, {line.product_id for line in lines})
+        rate = await self._rate(sold.values(), lenient=lenient)
+        picked = _picked(lines, sold, rate, lenient=lenient)
+        categories = [category for each in picked for category in each.line.categories]
+        rules = await self.rules.of((each.line.product_id for each in picked), categories, at or now)
+        unknown = None
+        if coupon_code or coupon_id:
+            row = await self.rules.coupon(user_id, code=coupon_code, coupon_id=coupon_id)
+            if row is None:
+                unknown = CouponOutcome(coupon_code or str(coupon_id), refusal=UNKNOWN)
+            else:
+                rules = msgspec.structs.replace(rules, coupon=coupon_of(row))
+        lines_of = [each.line for each in picked]
+        priced = engine.price(lines_of, rules, now=at or now, zone=self.settings.zone)
+        quoted = [_quoted(each, line) for each, line in zip(picked, priced.lines, strict=True)]
+        dollars = any(line.currency == "USD" for line in quoted)
+        return Quote(
+            lines=quoted,
+            subtotal=priced.subtotal,
+            bulk_promotion_discount=priced.bulk_promotion_discount,
+            discount=priced.discount,
+            total=priced.total,
+            coupon=unknown or priced.coupon,
+            dollar_rate=rate if dollars else None,
+            at=priced.at,
+            valid_until=priced.valid_until,
+        )
+
+    async def _rate(self, sold: Any, *, lenient: bool) -> Decimal | None:
+        """Pesos for a dollar, if a product needs it. Raises Refused."""
+        if all(product.currency != "USD" for product in sold):
+            return None
+        effective = await RateService(self.session).effective()
+        if effective is None and not lenient:
+            raise Refused(RATE_MISSING, code="rate_missing")
+        return None if effective is None else effective.value
+
+
+class _Picked(msgspec.Struct, frozen=True):
+    """A wanted line with the product and the options that it means."""
+
+    place: int
+    sold: Sold
+    variants: dict[str, str] | None
+    option_ids: tuple[int, ...]
+    pool_ids: tuple[int, ...]
+    line: Line
+
+
+def _picked(
+    lines: Sequence[WantedLine], sold: Mapping[int, Sold], rate: Decimal | None, *, lenient: bool
+) -> list[_Picked]:
+    """The lines that can be sold. Raises Refused for another, unless it is to be left out."""
+    found = []
+    for place, wanted in enumerate(lines):
+        try:
+            found.append(_pick(place, wanted, sold.get(wanted.product_id), rate))
+        except Refused:
+            if not lenient:
+                raise
+    return found
+
+
+def _pick(place: int, wanted: WantedLine, sold: Sold | None, rate: Decimal | None) -> _Picked:
+    if sold is None or not sold.is_available:
+        raise Refused(f"El producto {wanted.product_id} no existe o no está disponible", code="unknown_product")
+    options = chosen_of(sold, wanted.variants)
+    price = sold.price
+    adjustment = sum((option.adjustment for option in options), Decimal("0.00"))
+    if sold.currency == "USD":
+        if rate is None:
+            raise Refused(RATE_MISSING, code="rate_missing")
+        price, adjustment = in_pesos(price, adjustment, rate)
+    ids = tuple(option.id for option in options)
+    line = Line(sold.id, wanted.quantity, price, adjustment, sold.discount, sold.categories, tuple(sorted(ids)))
+    variants = {option.variant: option.name for option in options} or None
+    pools = tuple(option.pool_id for option in options) or (sold.pool_id,)
+    return _Picked(place, sold, variants, ids, pools, line)
+
+
+def _quoted(picked: _Picked, priced: PricedLine) -> QuotedLine:
+    variants = picked.variants or {}
+    return QuotedLine(
+        place=picked.place,
+        product_id=picked.sold.id,
+        name=picked.sold.name,
+        quantity=priced.line.quantity,
+        variants=picked.variants,
+        variants_label=", ".join(f"{variant}: {name}" for variant, name in variants.items()),
+        option_ids=picked.option_ids,
+        pool_ids=picked.pool_ids,
+        currency=picked.sold.currency,
+        base_price=priced.line.price,
+        price_adjustment=priced.line.adjustment,
+        discount_percent=priced.discount.percent,
+        discount_source=priced.discount.source,
+        unit_price=priced.unit_price,
+        line_total=priced.line_total,
+        bulk_discount=priced.bulk_discount,
+        coupon_share=priced.coupon_share,
+        final=priced.final,
+        reasons=reasons_of(priced),
+    )
