@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from app.domain.activity.models import ActivityLog
 from app.domain.site.models import SiteConfig
@@ -104,3 +105,13 @@ async def test_the_bypass_password_is_a_hash_and_is_told_to_nobody(
     assert logged == [{"bypass_password": [None, "***"]}, {"bypass_password": ["***", None]}]
     told = [answer.text, removed.text, (await client.get(PATH, headers=people.staff)).text, str(logged)]
     assert not any(BYPASS in text or "argon2" in text for text in told)
+
+
+async def test_the_bypass_password_is_in_no_log(client: httpx.AsyncClient, people: People) -> None:
+    with capture_logs() as logs:
+        await client.put(PATH, json={"bypass_password": BYPASS}, headers=people.staff)
+        for password in (BYPASS, f"{BYPASS}!"):
+            await client.post("/api/maintenance/validate-bypass/", json={"password": password})
+        await client.put(PATH, json={"bypass_password": BYPASS, "min_purchase_amount": "x"}, headers=people.staff)
+    assert BYPASS not in str(logs)
+    assert "argon2" not in str(logs)

@@ -156,3 +156,12 @@ async def test_head_and_conditional_reads(client: httpx.AsyncClient, db: AsyncSe
     answer = await client.patch(f"{PATH}{product.id}/", files={"image": ("a.png", drawn())}, headers=people.staff)
     head = await client.head(answer.json()["image"])
     assert (head.status_code, head.content) == (200, b"")
+
+
+async def test_the_demos_pictures_are_served(client: httpx.AsyncClient, settings: Settings) -> None:
+    folder = Path(settings.media_root) / "products"
+    folder.mkdir(exist_ok=True)
+    (folder / "demo-lampara-led_100w.webp").write_bytes(drawn("WEBP"))
+    answer = await client.get("/media/products/demo-lampara-led_100w.webp")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    (folder / "demo-lampara-led_100w.webp").unlink()
