@@ -53,6 +53,7 @@ from app.domain.payments.controllers.distribution_centers import DistributionCen
 from app.domain.payments.controllers.notifications import NotificationController as PaymentNotificationController
 from app.domain.payments.controllers.payments import PaymentController
 from app.domain.payments.service.desk import PaymentDesk
+from app.domain.payments.service.order_money import OrderMoney
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -200,6 +201,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "keyed_requests": KeyedRequests(settings.asyncpg_dsn),
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
+        "order_money": OrderMoney(),
         "cart_linker": CartLinks(settings),
         "pictures": PictureStore(settings, sessions),
         "places": PlaceBook(settings.geoip_database),

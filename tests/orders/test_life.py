@@ -242,3 +242,17 @@ async def test_a_shipping_notice_goes_out_as_often_as_it_is_asked_for(counter: C
     assert len({args["occurrence"] for args in jobs}) == 2
     await counter.value("UPDATE orders SET customer_email = '' RETURNING 1")
     assert (await counter.client.post(path, headers=staff)).status_code == 400
+
+
+async def test_an_order_with_an_approved_payment_is_not_deleted(counter: Counter) -> None:
+    (user_id, _), (_, staff) = await counter.shopper(), await counter.staff()
+    order_id = await counter.order(user_id, status="paid", payment_method="online")
+    paid = """
+        INSERT INTO payment (order_id, user_id, status, amount, captured_amount)
+        VALUES (:order, :user, 'approved', 3000, 3000) RETURNING 1
+    """
+    await counter.value(paid, order=order_id, user=user_id)
+    answer = await counter.client.delete(f"/api/orders/{order_id}/", headers=staff)
+    assert (answer.status_code, answer.json()["code"]) == (400, "paid")
+    await counter.value("UPDATE payment SET status = 'refunded', refunded_amount = captured_amount RETURNING 1")
+    assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=staff)).status_code == 204

@@ -85,8 +85,8 @@ class OrderController(Controller):
         return await _changed(desk, reader, user, id, data)
 
     @delete("/{id:int}/", guards=[staff], operation_id="orders_destroy", opt={ERRORS: (400,)})
-    async def remove(self, desk: Desk, id: int) -> None:  # noqa: A002
-        await desk.delete(id)
+    async def remove(self, desk: Desk, state: State, id: int) -> None:  # noqa: A002
+        await desk.delete(id, state.order_money)
 
 
 async def _changed(

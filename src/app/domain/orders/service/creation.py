@@ -14,7 +14,7 @@ from app.domain.inventory.service import StockService, TooFew
 from app.domain.orders import rules
 from app.domain.orders.models import Order, OrderEvent, OrderItem
 from app.domain.orders.service.buyers import mark_buyer
-from app.domain.orders.service.placing import OrderService
+from app.domain.orders.service.placing import OrderService, news_of
 from app.domain.orders.service.prices import OrderPricer, Priced, PricedLine, Wanted
 from app.domain.orders.service.stock import refusal_of
 from app.domain.orders.states import PaymentMethod
@@ -96,14 +96,6 @@ class Placer:
             await self.stock.take(_units(priced), cause=f"order {order_id}")
         except TooFew as error:
             raise await refusal_of(self.session, error) from error
-
-
-def news_of(order_id: int) -> list[tuple[str, Mapping[str, Any]]]:
-    """The jobs that tell of a new order: staff by push, the customer by mail."""
-    return [
-        ("notifications:order_created", {"order_id": order_id}),
-        ("send_order_mail", {"order_id": order_id, "kind": "order_created"}),
-    ]
 
 
 async def _itself(order_id: int) -> int:

@@ -1,7 +1,7 @@
 """What people do to orders that exist: their owners, the owners of stores, staff."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,8 +20,17 @@ from app.errors import Forbidden, NotFound, Refused
 from app.http.principal import Principal
 from app.jobs.queue import defer
 
+PAID = "El pedido tiene un pago aprobado"
 NO_ADDRESS = "El pedido no tiene un correo electrónico"
 _WRITTEN = tuple(OrderUpdateInput.__struct_fields__)
+
+
+class Money(Protocol):
+    """What has been paid for an order, as the payments know it."""
+
+    async def is_in(self, session: AsyncSession, order_id: int) -> bool:
+        """Whether an order has an approved payment. Locks it: payments come before orders."""
+        ...
 
 
 class OrderDesk:
@@ -109,8 +118,10 @@ class OrderDesk:
         changes = {"shipping_notification_sent": [was.shipping_notification_sent, True]}
         await self._log("update", order_id, f"Aviso de envío del pedido {order_id}", changes)
 
-    async def delete(self, order_id: int) -> None:
-        """The order is gone, what it took is back. Raises NotFound, Refused for one that has been paid online."""
+    async def delete(self, order_id: int, money: Money) -> None:
+        """The order is gone, what it took is back. Raises NotFound, Refused for one with an approved payment."""
+        if await money.is_in(self.session, order_id):
+            raise Refused(PAID, code="paid")
         was = await self._locked(order_id)
         await self.life.release(order_id)
         await self.session.execute(delete(Order).where(Order.id == order_id))

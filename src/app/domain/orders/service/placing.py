@@ -1,5 +1,6 @@
 """How orders come into being."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.domain.orders.models import Order, OrderEvent, OrderItem
 from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.states import PaymentMethod, Status, first_status
+from app.jobs.queue import defer_all
 
 RECIPIENT_LENGTH = 100
 
@@ -58,6 +60,15 @@ class OrderService:
         await self.session.execute(insert(OrderEvent).values(**event))
         if status == "paid":
             await mark_buyer(self.session, line.user_id)
+        await defer_all(self.session, news_of(order_id))
+
+
+def news_of(order_id: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """The jobs that tell of a new order: staff by push, the customer by mail."""
+    return [
+        ("notifications:order_created", {"order_id": order_id}),
+        ("send_order_mail", {"order_id": order_id, "kind": "order_created"}),
+    ]
 
 
 def _held_order(order_id: int, line: HeldLine, method: PaymentMethod, status: Status) -> dict[str, Any]:
