@@ -81,7 +81,7 @@ class Placer:
         status = "pending" if priced.total else "paid"
         await self.session.execute(insert(Order).values(**_columns(order_id, order, priced, status)))
         await self.session.execute(insert(OrderItem).values([_item(order_id, line) for line in priced.lines]))
-        by = self.actor.id if self.actor else None
+        by = (self.actor.id or None) if self.actor else None
         event = {"order_id": order_id, "status": status, "by_id": by, "cause": order.cause}
         await self.session.execute(insert(OrderEvent).values(event))
         if status == "paid" and order.user_id is not None:

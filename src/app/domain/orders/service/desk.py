@@ -74,7 +74,7 @@ class OrderDesk:
     async def cancel(self, order_id: int) -> None:
         """Raises NotFound, Forbidden, NotPending."""
         was = await self._writable(order_id)
-        if not await self.life.cancel(order_id, by=self.user.id):
+        if not await self.life.cancel(order_id, by=self.user.id or None):
             raise rules.NotPending
         await self._log_move(order_id, was.status, "cancelled")
 
@@ -85,7 +85,7 @@ class OrderDesk:
             raise Forbidden if to != "shipped" else rules.no_such_move(was.status, to)
         if not may_move(was.status, to):
             raise rules.no_such_move(was.status, to)
-        if not await self.life.move(order_id, to, by=self.user.id, cause="status", from_=was.status):
+        if not await self.life.move(order_id, to, by=self.user.id or None, cause="status", from_=was.status):
             raise rules.no_such_move((await self._seen(order_id)).status, to)
         await self._log_move(order_id, was.status, to)
 
@@ -93,7 +93,7 @@ class OrderDesk:
         """Raises NotFound, WrongState."""
         was = await self._seen(order_id)
         sources = sources_of("archived")
-        if not await self.life.move(order_id, "archived", by=self.user.id, cause="archived", from_=sources):
+        if not await self.life.move(order_id, "archived", by=self.user.id or None, cause="archived", from_=sources):
             raise rules.no_such_move((await self._seen(order_id)).status, "archived")
         await self._log_move(order_id, was.status, "archived")
 
@@ -103,7 +103,7 @@ class OrderDesk:
         if was.status != "archived":
             raise rules.WrongState("El pedido no está archivado")
         to = rules.unarchived_as(was.archived_from, wanted)
-        await self.life.move(order_id, to, by=self.user.id, cause="unarchived", from_="archived", quiet=True)
+        await self.life.move(order_id, to, by=self.user.id or None, cause="unarchived", from_="archived", quiet=True)
         await self._log_move(order_id, "archived", to)
 
     async def announce_shipping(self, order_id: int) -> None:
