@@ -18,6 +18,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "promos",
     "notifications",
     "email",
+    "sheets",
     "analytics",
     "visitors",
 )

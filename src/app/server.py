@@ -16,6 +16,7 @@ from app import registry
 from app.cli.plugin import CommandLine
 from app.clients.dollar_rates import DollarRateClient
 from app.clients.fcm import FcmClient
+from app.clients.google_sheets import SheetsClient
 from app.clients.mercadopago import MercadoPagoClient
 from app.clients.places import PlaceBook
 from app.db.engine import create_engine, session_maker
@@ -60,6 +61,9 @@ from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
 from app.domain.rates.controllers import DollarRateController, RateUpdateController
 from app.domain.rates.service import RateUpdater
+from app.domain.sheets.controllers.products import ProductSyncController
+from app.domain.sheets.controllers.sync import SheetController
+from app.domain.sheets.service.engine import SheetSync
 from app.domain.site.controllers.configuration import ConfigurationController, MaintenanceController
 from app.domain.site.controllers.health import HealthController, ProbeController
 from app.domain.site.controllers.metrics import MetricsController
@@ -117,6 +121,8 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     DollarRateController,
     RateUpdateController,
     DistributionCenterController,
+    ProductSyncController,
+    SheetController,
     StoreController,
     StoreProductController,
     OrderListController,
@@ -207,6 +213,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "places": PlaceBook(settings.geoip_database),
         "personal_data": (CartData(), MailData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
+        "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
         "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
@@ -225,6 +232,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.pictures.aclose()
         await app.state.rate_updater.aclose()
         await app.state.payment_desk.client.aclose()
+        await app.state.sheet_sync.aclose()
         await app.state.hold_desk.engine.close()
         await app.state.keyed_requests.close()
         await app.state.throttle.close()

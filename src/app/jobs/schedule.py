@@ -21,6 +21,7 @@ from app.jobs import (
     pictures,
     promos,
     rates,
+    sheets,
     upkeep,
 )
 from app.jobs.queue import Job
@@ -37,6 +38,7 @@ MODULES = (
     pictures,
     promos,
     rates,
+    sheets,
     upkeep,
 )
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
@@ -77,4 +79,5 @@ SCHEDULE = (
     Periodic("*/2 * * * * 35", catalog.fold_counts),
     Periodic("41 7 * * *", catalog.forget_words),
     Periodic("*/10 * * * * 30", rates.update_rates),
+    Periodic("* * * * * 25", sheets.resume),
 )

@@ -109,6 +109,15 @@ class StockService:
             await self._enter(pool_id, difference, "adjustment", cause)
         return difference
 
+    async def add(self, pool_id: int, units: int, *, cause: str) -> int:
+        """Add units, or take them for less than 0; what was free before. Holds are left alone. Raises NotEnough."""
+        free = await self._gather(pool_id)
+        if free + units < 0:
+            raise NotEnough(free)
+        await self._spread(pool_id, free + units)
+        await self._enter(pool_id, units, "adjustment", cause)
+        return free
+
     async def set_aside(self, pool_id: int, units: int, *, closes_at: datetime, cause: str) -> int:
         """Move units into a new pool that closes at an instant; returns its id. Raises NotEnough."""
         free = await self._gather(pool_id)

@@ -1,0 +1,72 @@
+"""The statements of the synchronisation that are long or used twice."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, func, select, text
+
+from app.domain.catalog.models import Category, Product
+from app.domain.sheets.models import SheetRow
+
+Read = Select[*tuple[Any, ...]]
+
+
+def index() -> Read:
+    """Every product by id and SKU, deleted ones too, with its row."""
+    return (
+        select(
+            Product.id,
+            Product.sku,
+            Product.deleted_at.is_not(None).label("deleted"),
+            SheetRow.product_id.is_not(None).label("known"),
+            SheetRow.row_number,
+            SheetRow.awaits_id,
+            func.coalesce(SheetRow.excluded, False).label("excluded"),
+            SheetRow.seen["name"].astext.label("seen_name"),
+        )
+        .outerjoin(SheetRow, SheetRow.product_id == Product.id)
+        .order_by(Product.id)
+    )
+
+
+def products(ids: Sequence[int] | None = None) -> Read:
+    """Products that are not deleted, as their rows show them, with what the rows said last."""
+    statement = (
+        select(
+            Product.id,
+            Product.sku,
+            Product.name,
+            Product.brand,
+            Category.name.label("category"),
+            Product.price,
+            Product.currency,
+            func.stock_free(Product.pool_id).label("stock"),
+            Product.discount,
+            Product.is_available,
+            Product.pool_id,
+            SheetRow.seen,
+            SheetRow.writing,
+            SheetRow.row_number,
+            func.coalesce(SheetRow.synced_at >= Product.updated_at, False).label("fresh"),
+        )
+        .join(Category, Category.id == Product.category_id)
+        .outerjoin(SheetRow, SheetRow.product_id == Product.id)
+        .where(Product.deleted_at.is_(None))
+        .order_by(Product.id)
+    )
+    return statement if ids is None else statement.where(Product.id.in_(ids))
+
+
+# When somebody last wrote a field of a product: the audit log has every write.
+FIELD_WRITTEN = text("""
+    SELECT max(timestamp) FROM activity_log
+     WHERE content_type = 'product' AND object_id = :product AND jsonb_exists(changes, :field)
+""")
+STATUS = text("""
+    SELECT count(*) AS total,
+           count(*) FILTER (WHERE r.row_number IS NOT NULL AND r.synced_at >= p.updated_at) AS synced,
+           count(*) FILTER (WHERE r.excluded) AS excluded,
+           max(r.synced_at) AS last_sync
+      FROM product p LEFT JOIN sheet_row r ON r.product_id = p.id
+     WHERE p.deleted_at IS NULL
+""")
