@@ -88,7 +88,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for name in ("sqlalchemy.engine", "httpx"):
+    for name in ("sqlalchemy.engine", "app.db.engine.TimedPool", "httpx"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     # The edge writes the access lines. A logger that leads nowhere tells uvicorn not to prepare its own.
     uvicorns = logging.getLogger("uvicorn.access")
