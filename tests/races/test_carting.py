@@ -1,0 +1,46 @@
+"""Carts on two processes: linked once, converted once, recovered once, and never somebody else's."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conftest import SECRET, fresh_database
+from tests.races import carting
+from tests.races.arena import Arena
+from tests.races.conftest import Round, standing
+from tests.races.servers import api_processes, environment
+
+pytestmark = pytest.mark.races
+
+ROUNDS = [
+    carting.two_logins,
+    carting.two_people,
+    carting.a_login_and_an_update,
+    carting.conversions,
+    carting.two_tabs_order,
+    carting.an_update_and_a_conversion,
+    carting.recoveries,
+]
+
+
+@pytest.fixture(scope="module")
+async def carts_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
+    """Two processes on a database whose orders come from carts. At the end there has been no word and no deadlock."""
+    folder = tmp_path_factory.mktemp("carting")
+    logs = [folder / "api-1.log", folder / "api-2.log"]
+    async with (
+        fresh_database(f"carting_{worker_name}") as url,
+        api_processes(environment(url, SECRET, folder), logs) as doors,
+        standing(url, doors) as arena,
+    ):
+        await arena.furnish()
+        yield arena
+        assert await arena.deadlocks() == 0
+    assert [log.read_text(encoding="utf-8") for log in logs] == ["", ""]
+
+
+@pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
+async def test_carts(carts_arena: Arena, rounds: int, one_round: Round) -> None:
+    for _ in range(rounds):
+        await one_round(carts_arena)
+    await carting.prove(carts_arena)
