@@ -97,9 +97,10 @@ class ReviewController(Controller):
     dependencies = {"reviews": Provide(provide_reviews, sync_to_thread=False)}  # noqa: RUF012
 
     @get("/", guards=[anyone], operation_id="reviews_list")
-    async def all(self, request: ApiRequest, session: Session, caller: Caller) -> Page[Review]:
+    async def all(self, request: ApiRequest, session: Session, caller: Caller) -> Response[Page[Review]]:
         """10 a page, newest first; staff see also those that were not approved."""
-        return await paginate(request, session, reviews.listed(caller), size=PAGE_SIZE, render=reviews.shown)
+        listed = reviews.listed(caller)
+        return read_of(request, await paginate(request, session, listed, size=PAGE_SIZE, render=reviews.shown))
 
     @post("/", guards=[signed_in], operation_id="reviews_create")
     async def create(self, reviews: Reviews, user: User, data: ReviewInput) -> Response[Review]:
@@ -107,9 +108,9 @@ class ReviewController(Controller):
         return tagged(await reviews.create(data, user), status_code=201)
 
     @get("/for_product/", guards=[anyone], operation_id="reviews_for_product", opt={QUERY: OF_PRODUCT, ERRORS: (400,)})
-    async def of_product(self, request: ApiRequest, reviews: Reviews, caller: Caller) -> list[Review]:
+    async def of_product(self, request: ApiRequest, reviews: Reviews, caller: Caller) -> Response[list[Review]]:
         """Approved ones, newest first; for staff all."""
-        return await reviews.of_product(required_id_of(request, "product_id"), caller)
+        return read_of(request, await reviews.of_product(required_id_of(request, "product_id"), caller))
 
     @get("/my_reviews/", guards=[signed_in], operation_id="reviews_my_reviews")
     async def own(self, reviews: Reviews, user: User) -> list[Review]:
@@ -132,9 +133,9 @@ class ReviewController(Controller):
         return await reviews.pending()
 
     @get("/{id:int}/", guards=[anyone], operation_id="reviews_retrieve")
-    async def one(self, reviews: Reviews, caller: Caller, id: int) -> Response[Review]:  # noqa: A002 - the path's name
+    async def one(self, request: ApiRequest, reviews: Reviews, caller: Caller, id: int) -> Response[Review]:  # noqa: A002
         """One that was not approved is there for its author and for staff alone."""
-        return tagged(await reviews.get(id, caller))
+        return read_of(request, await reviews.get(id, caller))
 
     @put(
         "/{id:int}/",

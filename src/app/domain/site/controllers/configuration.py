@@ -22,6 +22,7 @@ from app.domain.site.schemas import (
     ToggleInput,
 )
 from app.domain.site.service.configuration import ConfigurationService
+from app.http.etags import read_of
 from app.http.guards import anyone, challenge, signed_in, staff
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
@@ -45,8 +46,8 @@ class ConfigurationController(Controller):
         return await ConfigurationService(session).get()
 
     @get("/site-config/public/", guards=[anyone], operation_id="site_config_public")
-    async def public(self, session: Session) -> SiteConfig:
-        return await ConfigurationService(session).get()
+    async def public(self, request: AnyRequest, session: Session) -> Response[SiteConfig]:
+        return read_of(request, await ConfigurationService(session).get())
 
     @get("/site-config/", guards=[staff], operation_id="site_config_retrieve")
     async def of_staff(self, session: Session) -> SiteConfig:
