@@ -37,18 +37,6 @@ class Keyed:
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid(), sort_order=-10)
 
 
-def _link(name: str, owner: str, owned: str) -> Table:
-    """Which products or categories something is for: gone with either."""
-    own, other = f"{owner}_id", f"{owned}_id"
-    return Table(
-        name,
-        Base.metadata,
-        Column(own, ForeignKey(f"{owner}.id", ondelete="CASCADE"), primary_key=True),
-        Column(other, ForeignKey(f"{owned}.id", ondelete="CASCADE"), primary_key=True),
-        Index(f"ix_{name}_{other}", other),
-    )
-
-
 class Coupon(Keyed, Base):
     """A code that takes something off an order. `used` is the number of its live uses, kept by who takes one.
 
@@ -197,7 +185,32 @@ class ScheduledDiscount(Keyed, Base):
     created_at: Mapped[CreatedAt]
 
 
-coupon_category = _link("coupon_category", "coupon", "category")
-offer_product = _link("offer_product", "offer", "product")
-bulk_promotion_product = _link("bulk_promotion_product", "bulk_promotion", "product")
-bulk_promotion_category = _link("bulk_promotion_category", "bulk_promotion", "category")
+# Which products and categories something is for: gone with either.
+coupon_category = Table(
+    "coupon_category",
+    Base.metadata,
+    Column("coupon_id", ForeignKey("coupon.id", ondelete="CASCADE"), primary_key=True),
+    Column("category_id", ForeignKey("category.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_coupon_category_category_id", "category_id"),
+)
+offer_product = Table(
+    "offer_product",
+    Base.metadata,
+    Column("offer_id", ForeignKey("offer.id", ondelete="CASCADE"), primary_key=True),
+    Column("product_id", ForeignKey("product.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_offer_product_product_id", "product_id"),
+)
+bulk_promotion_product = Table(
+    "bulk_promotion_product",
+    Base.metadata,
+    Column("bulk_promotion_id", ForeignKey("bulk_promotion.id", ondelete="CASCADE"), primary_key=True),
+    Column("product_id", ForeignKey("product.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_bulk_promotion_product_product_id", "product_id"),
+)
+bulk_promotion_category = Table(
+    "bulk_promotion_category",
+    Base.metadata,
+    Column("bulk_promotion_id", ForeignKey("bulk_promotion.id", ondelete="CASCADE"), primary_key=True),
+    Column("category_id", ForeignKey("category.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_bulk_promotion_category_category_id", "category_id"),
+)

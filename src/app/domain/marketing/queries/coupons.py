@@ -53,7 +53,8 @@ def for_buyer(user_id: int | None, *, code: str | None = None, coupon_id: UUID |
         .correlate(Coupon)
         .scalar_subquery()
     )
-    wanted = Coupon.id == coupon_id if coupon_id is not None else Coupon.code == (code or "").strip().upper()
+    named = (code or "").strip().upper()
+    wanted = Coupon.id == coupon_id if coupon_id is not None else Coupon.code.in_([named])
     return coupons().add_columns(uses.label("used_by_user")).where(wanted)
 
 

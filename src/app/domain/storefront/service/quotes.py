@@ -10,12 +10,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.service.coupons import CouponExhausted
-from app.domain.marketing.service.rules import RuleService, coupon_of
+from app.domain.marketing.service.price_rules import RuleService, coupon_of
 from app.domain.pricing.rules import engine
 from app.domain.pricing.rules.amounts import in_pesos
 from app.domain.pricing.rules.coupons import UNKNOWN
-from app.domain.pricing.rules.facts import Line
+from app.domain.pricing.rules.facts import Coupon, Line, Rules
 from app.domain.pricing.rules.quotes import CouponOutcome, PricedLine
+from app.domain.pricing.rules.quotes import Quote as PricedQuote
 from app.domain.pricing.rules.reasons import reasons_of
 from app.domain.rates.service import RateService
 from app.domain.storefront.rules.choices import Sold, chosen_of
@@ -120,30 +121,26 @@ class QuoteService:
         sold, now = await read_sold(self.session, {line.product_id for line in lines})
         rate = await self._rate(sold.values(), lenient=lenient)
         picked = _picked(lines, sold, rate, lenient=lenient)
-        categories = [category for each in picked for category in each.line.categories]
-        rules = await self.rules.of((each.line.product_id for each in picked), categories, at or now)
-        unknown = None
-        if coupon_code or coupon_id:
-            row = await self.rules.coupon(user_id, code=coupon_code, coupon_id=coupon_id)
-            if row is None:
-                unknown = CouponOutcome(coupon_code or str(coupon_id), refusal=UNKNOWN)
-            else:
-                rules = msgspec.structs.replace(rules, coupon=coupon_of(row))
-        lines_of = [each.line for each in picked]
-        priced = engine.price(lines_of, rules, now=at or now, zone=self.settings.zone)
-        quoted = [_quoted(each, line) for each, line in zip(picked, priced.lines, strict=True)]
-        dollars = any(line.currency == "USD" for line in quoted)
-        return Quote(
-            lines=quoted,
-            subtotal=priced.subtotal,
-            bulk_promotion_discount=priced.bulk_promotion_discount,
-            discount=priced.discount,
-            total=priced.total,
-            coupon=unknown or priced.coupon,
-            dollar_rate=rate if dollars else None,
-            at=priced.at,
-            valid_until=priced.valid_until,
-        )
+        coupon, unknown = await self._coupon(user_id, coupon_code, coupon_id)
+        rules = await self._rules(picked, coupon, at or now)
+        priced = engine.price([each.line for each in picked], rules, now=at or now, zone=self.settings.zone)
+        return _whole(picked, priced, unknown, rate)
+
+    async def _coupon(
+        self, user_id: int | None, code: str | None, coupon_id: UUID | None
+    ) -> tuple[Coupon | None, CouponOutcome | None]:
+        """The coupon that was asked for, or what there is to say of one that there is not."""
+        if not code and coupon_id is None:
+            return None, None
+        row = await self.rules.coupon(user_id, code=code, coupon_id=coupon_id)
+        if row is None:
+            return None, CouponOutcome(code or str(coupon_id), refusal=UNKNOWN)
+        return coupon_of(row), None
+
+    async def _rules(self, picked: Sequence["_Picked"], coupon: Coupon | None, at: dt.datetime) -> Rules:
+        categories = (category for each in picked for category in each.line.categories)
+        rules = await self.rules.of((each.line.product_id for each in picked), categories, at)
+        return rules if coupon is None else msgspec.structs.replace(rules, coupon=coupon)
 
     async def _rate(self, sold: Any, *, lenient: bool) -> Decimal | None:
         """Pesos for a dollar, if a product needs it. Raises Refused."""
@@ -195,6 +192,23 @@ def _pick(place: int, wanted: WantedLine, sold: Sold | None, rate: Decimal | Non
     variants = {option.variant: option.name for option in options} or None
     pools = tuple(option.pool_id for option in options) or (sold.pool_id,)
     return _Picked(place, sold, variants, ids, pools, line)
+
+
+def _whole(
+    picked: Sequence[_Picked], priced: PricedQuote, unknown: CouponOutcome | None, rate: Decimal | None
+) -> Quote:
+    lines = [_quoted(each, line) for each, line in zip(picked, priced.lines, strict=True)]
+    return Quote(
+        lines=lines,
+        subtotal=priced.subtotal,
+        bulk_promotion_discount=priced.bulk_promotion_discount,
+        discount=priced.discount,
+        total=priced.total,
+        coupon=unknown or priced.coupon,
+        dollar_rate=rate if any(line.currency == "USD" for line in lines) else None,
+        at=priced.at,
+        valid_until=priced.valid_until,
+    )
 
 
 def _quoted(picked: _Picked, priced: PricedLine) -> QuotedLine:

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.queries import coupons as coupon_queries
-from app.domain.marketing.queries.rules import RULES
+from app.domain.marketing.queries.price_rules import RULES
 from app.domain.pricing.rules.facts import Coupon, Rules
 
 _RULES = msgspec.json.Decoder(Rules)
