@@ -20,25 +20,26 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.db.prepared import argument
 from app.domain.catalog.models import Category, Product, ProductOption
-from app.domain.storefront.queries.prices import FINAL_PRICE, TOTAL_DISCOUNT
+from app.domain.storefront.queries.prices import Discounts, discounted, percentage_of_one
 from app.domain.storefront.queries.stock import units_of
 
 # Where stored pictures are read; an image provider's address stays as it is.
 MEDIA = argument("media", Text)
 
 
-def cards(ids: FromClause, order: Sequence[ColumnElement[Any]]) -> ScalarSelect[Any]:
+def cards(ids: FromClause, order: Sequence[ColumnElement[Any]], found: Discounts) -> ScalarSelect[Any]:
     """A JSON array of the products whose ids a subquery has, in an order; as text."""
     own = units_of(Product.pool_id, "own")
-    return _written(_card(own.c.units, _variants()).join(own, true()), ids, order)
+    return _written(_card(own.c.units, _variants(), found).join(own, true()), ids, order)
 
 
-def cards_to_fill(ids: FromClause, order: Sequence[ColumnElement[Any]]) -> ScalarSelect[Any]:
+def cards_to_fill(ids: FromClause, order: Sequence[ColumnElement[Any]], found: Discounts) -> ScalarSelect[Any]:
     """The same with `"@7@"` for the units of pool 7, for who keeps the cards longer than stock stands still."""
-    return _written(_card(_blank(Product.pool_id), _variants_to_fill()), ids, order)
+    return _written(_card(_blank(Product.pool_id), _variants_to_fill(), found), ids, order)
 
 
-def _card(stock: ColumnElement[Any], variants: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def _card(stock: ColumnElement[Any], variants: ColumnElement[Any], found: Discounts) -> Select[*tuple[Any, ...]]:
+    percentage = percentage_of_one(found)
     return select(
         Product.id,
         Product.name,
@@ -52,8 +53,8 @@ def _card(stock: ColumnElement[Any], variants: ColumnElement[Any]) -> Select[*tu
         Category.name.label("category_name"),
         Product.has_variants,
         variants.label("variants"),
-        cast(FINAL_PRICE, Text).label("final_price"),
-        func.trim_scale(TOTAL_DISCOUNT).label("total_discount"),
+        cast(discounted(Product.price, percentage), Text).label("final_price"),
+        func.trim_scale(percentage).label("total_discount"),
         Product.has_special_promotion,
         func.nullif(Product.special_promotion_name, "").label("special_promotion_name"),
     ).select_from(Product)

@@ -14,6 +14,7 @@ from app.domain.catalog.models import Category, Product, ProductTally
 from app.domain.storefront.queries.cards import cards
 from app.domain.storefront.queries.narrowing import Shape, conditions, tree
 from app.domain.storefront.queries.ordering import keys_of
+from app.domain.storefront.queries.prices import Discounts, discounts, join_discounts
 
 ReadStatement = Select[*tuple[Any, ...]]
 # How many values of a facet are told, the commonest first.
@@ -36,13 +37,15 @@ def count(shape: Shape) -> Prepared:
     """How many there are, for those who ask for the last page."""
     if shape.is_counted:
         return prepare(select(_tally(shape, _below(shape)).label("count")))
-    return prepare(select(func.count().label("count")).select_from(Product).where(*conditions(shape)))
+    off = discounts()
+    return prepare(_over(shape, off, select(func.count().label("count")).select_from(Product)))
 
 
 def _counted_page(shape: Shape, size: int) -> ReadStatement:
     """Walked from the newest product on; with a category, from the newest of each of its descendants."""
+    off = discounts()
     rows: ReadStatement = select(Product.id.label("id"), Product.created_at.label("created_at"))
-    rows = rows.where(*conditions(shape, in_category=False)).order_by(*_NEWEST)
+    rows = rows.where(*conditions(shape, off, in_category=False)).order_by(*_NEWEST)
     below = _below(shape)
     if below is not None:
         first = rows.where(Product.category_id == below.c.id).limit(size + _OFFSET).lateral("first")
@@ -50,23 +53,32 @@ def _counted_page(shape: Shape, size: int) -> ReadStatement:
         rows = rows.order_by(first.c.created_at.desc(), first.c.id.desc())
     shown = rows.limit(size).offset(_OFFSET).subquery("shown")
     order = (shown.c.created_at.desc(), shown.c.id.desc())
-    return select(_tally(shape, below).label("count"), cards(shown, order).label("results"), text("NULL AS facets"))
+    return select(
+        _tally(shape, below).label("count"), cards(shown, order, off).label("results"), text("NULL AS facets")
+    )
 
 
 def _found_page(shape: Shape, size: int) -> ReadStatement:
     """All that pass are looked at once, for their number and for the page."""
-    keys = keys_of(shape)
+    off = discounts()
+    keys = keys_of(shape, off)
     names = [f"k{place}" for place, _ in enumerate(keys)]
     columns = [key.value.label(name) for key, name in zip(keys, names, strict=True)]
-    found = select(Product.id.label("id"), *columns).where(*conditions(shape)).cte("found")
+    found = _over(shape, off, select(Product.id.label("id"), *columns).select_from(Product)).cte("found")
     order = [key.of(found.c[name]) for key, name in zip(keys, names, strict=True)]
     shown = select(found).order_by(*order).limit(size).offset(_OFFSET).subquery("shown")
     last = tuple(key.of(shown.c[name]) for key, name in zip(keys, names, strict=True))
     return select(
         select(func.count()).select_from(found).scalar_subquery().label("count"),
-        cards(shown, last).label("results"),
+        cards(shown, last, off).label("results"),
         _facets(found).label("facets") if shape.facets else text("NULL AS facets"),
     )
+
+
+def _over(shape: Shape, off: Discounts, statement: ReadStatement) -> ReadStatement:
+    """The statement over those products that pass."""
+    joined = join_discounts(statement, off) if shape.is_priced else statement
+    return joined.where(*conditions(shape, off))
 
 
 def _below(shape: Shape) -> CTE | None:

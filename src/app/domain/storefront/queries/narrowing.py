@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Numeric, Select, Text, func, select
 from app.db.prepared import argument
 from app.domain.catalog.models import Category, Product
 from app.domain.catalog.queries import subtree
-from app.domain.storefront.queries.prices import ON_SALE, PESO_PRICE
+from app.domain.storefront.queries.prices import Discounts, on_sale, percentage_of_all, peso_price
 from app.domain.storefront.queries.stock import in_stock, low_stock
 
 _CATEGORY, _BRAND = argument("category_name", Text), argument("brand", Text)
@@ -16,6 +16,10 @@ _LEAST, _MOST = argument("min_price", Numeric), argument("max_price", Numeric)
 SEARCH = argument("search", Text)
 # In a select of its own, so that it is computed once and not for each product.
 WORDS = select(func.catalogue_query(SEARCH)).scalar_subquery()
+
+
+# Orders for which every product's price or percentage has to be known.
+PRICED = frozenset({"price", "discount"})
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +46,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         return self == Shape(everything=self.everything, is_available=self.is_available, category=self.category)
 
     @property
+    def is_priced(self) -> bool:
+        """Whether what all products cost now is looked at, and so their discounts are joined."""
+        return self.min_price or self.max_price or (self.ordering or "").removeprefix("-") in PRICED
+
+    @property
     def availability(self) -> bool | None:
         """What everybody but the staff sees is available."""
         return self.is_available if self.everything else True
@@ -52,9 +61,9 @@ def tree() -> Select[*tuple[Any, ...]]:
     return subtree(func.lower(Category.name) == func.lower(_CATEGORY))
 
 
-def conditions(shape: Shape, *, in_category: bool = True) -> list[ColumnElement[bool]]:
+def conditions(shape: Shape, found: Discounts, *, in_category: bool = True) -> list[ColumnElement[bool]]:
     """What a product has to fulfil."""
-    available = shape.availability
+    available, price = shape.availability, peso_price(percentage_of_all(found))
     given: list[tuple[bool, Any]] = [
         (True, Product.deleted_at.is_(None)),
         (available is True, Product.is_available),
@@ -62,17 +71,17 @@ def conditions(shape: Shape, *, in_category: bool = True) -> list[ColumnElement[
         (shape.category and in_category, Product.category_id.in_(tree())),
         (shape.search, Product.search_words.op("@@")(WORDS)),
         (shape.brand, func.lower(Product.brand) == func.lower(_BRAND)),
-        (shape.min_price, PESO_PRICE >= _LEAST),
-        (shape.max_price, PESO_PRICE <= _MOST),
-        (shape.on_sale is True, ON_SALE),
-        (shape.on_sale is False, ~ON_SALE),
+        (shape.min_price, price >= _LEAST),
+        (shape.max_price, price <= _MOST),
+        (shape.on_sale is True, on_sale(found)),
+        (shape.on_sale is False, ~on_sale(found)),
         (shape.discounted, Product.discount > 0),
     ]
     wanted = [condition for asked, condition in given if asked]
     if shape.stock_filter is not None:
         wanted.append(_stocked(shape.stock_filter))
     if shape.price_filter is not None:
-        wanted.append(_priced(shape.price_filter))
+        wanted.append(_priced(shape.price_filter, found))
     return wanted
 
 
@@ -86,11 +95,11 @@ def _stocked(kind: str) -> ColumnElement[bool]:
             return ~in_stock()
 
 
-def _priced(kind: str) -> ColumnElement[bool]:
+def _priced(kind: str, found: Discounts) -> ColumnElement[bool]:
     match kind:
         case "with_price":
             return Product.price > 0
         case "without_price":
             return Product.price == 0
         case _:
-            return ON_SALE
+            return on_sale(found)

@@ -9,11 +9,15 @@ from sqlalchemy.orm import aliased
 
 from app.db.prepared import Prepared, argument, prepare
 from app.domain.catalog.models import Product
+from app.domain.marketing.queries.discounts import prices_hold_until
 from app.domain.storefront.queries.cards import cards, cards_to_fill
 from app.domain.storefront.queries.narrowing import Shape, conditions
+from app.domain.storefront.queries.prices import ZONE, Discounts, discounts
 from app.domain.storefront.queries.stock import free_units
 
 RELATED = 8
+# How long what is on sale is kept when no price changes before.
+KEPT = text("interval '5 minutes'")
 _NEWEST = (Product.created_at.desc(), Product.id.desc())
 _POOLS: Any = argument("pools", ARRAY(BigInteger))
 
@@ -32,21 +36,22 @@ def related(*, everything: bool) -> Prepared:
     same_category = Product.category_id == known.c.category_id
     same_brand = and_(func.lower(Product.brand) == known.c.brand, known.c.brand != "")
     ranks = (and_(same_category, same_brand), same_category, same_brand)
-    near = union_all(*(_walk(place, rank, known) for place, rank in enumerate(ranks))).subquery("near")
+    off = discounts()
+    near = union_all(*(_walk(place, rank, known, off) for place, rank in enumerate(ranks))).subquery("near")
     least = func.min(near.c.place).label("place")
     best = select(near.c.id, least, near.c.created_at).group_by(near.c.id, near.c.created_at)
     best = best.order_by(least, near.c.created_at.desc(), near.c.id.desc()).limit(RELATED)
     shown = best.subquery("shown")
     order = (shown.c.place, shown.c.created_at.desc(), shown.c.id.desc())
     there = select(func.count() > 0).select_from(known).scalar_subquery()
-    return prepare(select(there.label("known"), cards(shown, order).label("results")))
+    return prepare(select(there.label("known"), cards(shown, order, off).label("results")))
 
 
-def _walk(place: int, condition: ColumnElement[bool], known: Any) -> Select[*tuple[Any, ...]]:
+def _walk(place: int, condition: ColumnElement[bool], known: Any, off: Discounts) -> Select[*tuple[Any, ...]]:
     """The newest of a rank. The better ranks' products are among them too, hence room for all of these."""
     rows = (
         select(Product.id, Product.created_at)
-        .where(condition, *conditions(Shape(everything=False)), Product.id != known.c.id)
+        .where(condition, *conditions(Shape(everything=False), off), Product.id != known.c.id)
         .correlate(known)
         .order_by(*_NEWEST)
         .limit(RELATED * (place + 1))
@@ -61,11 +66,14 @@ def _walk(place: int, condition: ColumnElement[bool], known: Any) -> Select[*tup
 
 @cache
 def on_sale(*, everything: bool) -> Prepared:
-    """Column `results`: everything on sale with blanks for the stock; `now` beside it."""
-    rows = select(Product.id, Product.created_at).where(*conditions(Shape(everything=everything, on_sale=True)))
+    """Column `results`: everything on sale with blanks for the stock; `until` when it may be kept."""
+    until = func.least(prices_hold_until(ZONE).scalar_subquery(), func.now() + KEPT)
+    off = discounts()
+    wanted = conditions(Shape(everything=everything, on_sale=True), off)
+    rows = select(Product.id, Product.created_at).where(*wanted)
     shown = rows.subquery("shown")
     order = (shown.c.created_at.desc(), shown.c.id.desc())
-    return prepare(select(cards_to_fill(shown, order).label("results"), func.clock_timestamp().label("now")))
+    return prepare(select(cards_to_fill(shown, order, off).label("results"), until.label("until")))
 
 
 @cache

@@ -8,15 +8,9 @@ from sqlalchemy import ColumnElement, Text, UnaryExpression, cast, func, literal
 
 from app.domain.catalog.models import Product
 from app.domain.storefront.queries.narrowing import SEARCH, WORDS, Shape
-from app.domain.storefront.queries.prices import PESO_PRICE, TOTAL_DISCOUNT
+from app.domain.storefront.queries.prices import Discounts, percentage_of_all, peso_price
 
-_NAMES: dict[str, ColumnElement[Any]] = {
-    "price": PESO_PRICE,
-    "name": Product.search_name.expression,
-    "created_at": Product.created_at.expression,
-    "discount": TOTAL_DISCOUNT,
-}
-ORDERINGS = tuple(sign + name for name in _NAMES for sign in ("", "-"))
+ORDERINGS = tuple(sign + name for name in ("price", "name", "created_at", "discount") for sign in ("", "-"))
 _PHRASE = cast(select(func.catalogue_fold(SEARCH)).scalar_subquery(), Text)
 _SPACE: Any = literal_column("' '")
 
@@ -32,14 +26,26 @@ class Key(msgspec.Struct, frozen=True):
         return (column.desc() if self.descends else column.asc()).nulls_last()
 
 
-def keys_of(shape: Shape) -> Sequence[Key]:
+def keys_of(shape: Shape, found: Discounts) -> Sequence[Key]:
     """By what was asked for, else by the best match of a search, else the newest first."""
     newest = (Key(Product.created_at), Key(Product.id))
     if shape.ordering is not None:
         name = shape.ordering.removeprefix("-")
         descends = shape.ordering != name
-        return (Key(_NAMES[name], descends), Key(Product.id, descends))
+        return (Key(_named(name, found), descends), Key(Product.id, descends))
     return (*_closeness(), *newest) if shape.search else newest
+
+
+def _named(name: str, found: Discounts) -> Any:
+    match name:
+        case "price":
+            return peso_price(percentage_of_all(found))
+        case "discount":
+            return percentage_of_all(found)
+        case "name":
+            return Product.search_name
+        case _:
+            return Product.created_at
 
 
 def _closeness() -> tuple[Key, ...]:

@@ -1,12 +1,15 @@
 """A product in full, as its detail shows it."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.domain.catalog.models import Category, Product, ProductOption
-from app.domain.storefront.queries.prices import FINAL_PRICE, TOTAL_DISCOUNT
+from app.domain.marketing.models import offer_product
+from app.domain.marketing.queries.discounts import active_offers
+from app.domain.storefront.queries.prices import discounted, discounts, percentage_of_one
 
 ReadStatement = Select[*tuple[Any, ...]]
 
@@ -43,8 +46,6 @@ _LISTED = (
     Product.has_special_promotion,
     Product.special_promotion_name,
     Category.name.label("category_name"),
-    TOTAL_DISCOUNT.label("total_discount"),
-    FINAL_PRICE.label("final_price"),
     _STOCK.label("stock"),
     _OPTIONS.label("options"),
 )
@@ -62,11 +63,24 @@ _DETAILED = (
 
 
 def product_detail(product_id: int, *, everything: bool) -> ReadStatement:
-    """One product in full; unavailable ones for those who see everything."""
-    columns: tuple[Any, ...] = (*_LISTED, *_DETAILED)
+    """One product in full; unavailable ones for those who see everything. Argument `zone` is the shop's."""
+    percentage = percentage_of_one(discounts())
+    columns: tuple[Any, ...] = (
+        *_LISTED,
+        *_DETAILED,
+        percentage.label("total_discount"),
+        discounted(Product.price, percentage).label("final_price"),
+        active_offers(Product.id.expression).label("active_offers"),
+    )
     statement = (
         select(*columns)
         .join(Category, Category.id == Product.category_id)
         .where(Product.id == product_id, Product.deleted_at.is_(None))
     )
     return statement if everything else statement.where(Product.is_available)
+
+
+def offered_products(offer_ids: list[UUID]) -> ReadStatement:
+    """The ids of the products of some offers: offer and product, in their order."""
+    statement = select(offer_product.c.offer_id, offer_product.c.product_id)
+    return statement.where(offer_product.c.offer_id.in_(offer_ids)).order_by(offer_product.c.product_id)

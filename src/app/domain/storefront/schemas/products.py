@@ -2,7 +2,8 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
+from typing import Literal
+from uuid import UUID
 
 import msgspec
 
@@ -33,6 +34,20 @@ class ProductList(msgspec.Struct):
     special_promotion_name: str | None
 
 
+class ActiveOffer(msgspec.Struct):
+    """An offer of a product that is on."""
+
+    id: UUID
+    name: str
+    discount: Number
+    start_date: dt.datetime
+    end_date: dt.datetime
+    products: list[int]
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    status: Literal["active"] = "active"
+
+
 class ProductDetail(msgspec.Struct):
     """A product in full; `total_stock` is the sum of its options' stock when it has variants, else its own."""
 
@@ -56,7 +71,7 @@ class ProductDetail(msgspec.Struct):
     image: str | None
     image_2: str | None
     is_available: bool
-    active_offers: list[dict[str, Any]]
+    active_offers: list[ActiveOffer]
     has_special_promotion: bool
     special_promotion_name: str | None
     created_at: dt.datetime

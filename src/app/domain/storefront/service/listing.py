@@ -19,7 +19,6 @@ from app.http.principal import Principal
 from app.settings import Settings
 
 MEDIA_PATH = "/media/"
-ON_SALE_SECONDS = 300
 # What the database leaves for the units of a pool. In the text of a name its quotes would be escaped.
 _BLANK = re.compile(rb'(?<="stock":)"@([0-9]+)@"|(?<="stock" : )"@([0-9]+)@"')
 
@@ -40,6 +39,7 @@ class ListingService:
         self.kept = kept
         self.everything = caller is not None and caller.is_admin
         self.media = f"{settings.public_url}{MEDIA_PATH}"
+        self.zone = settings.time_zone
         self.low_stock = settings.low_stock_limit
 
     async def page(self, filters: ProductFilters, asked: PageRequest) -> Found:
@@ -60,7 +60,7 @@ class ListingService:
     async def related(self, product_id: int) -> bytes:
         """At most eight products that are near to one. Raises NotFound, also for one that the caller may not see."""
         statement = nearby.related(everything=self.everything)
-        arguments = statement.arguments({"id": product_id, "media": self.media})
+        arguments = statement.arguments({"id": product_id, "media": self.media, "zone": self.zone})
         known, results = await self.reads.fetch(statement.sql, arguments, _known)
         if not known:
             raise NotFound
@@ -81,14 +81,16 @@ class ListingService:
 
     async def _read_on_sale(self) -> Made[tuple[Sequence[bytes], Sequence[int]]]:
         statement = nearby.on_sale(everything=self.everything)
-        results, now = await self.reads.fetch(statement.sql, statement.arguments({"media": self.media}), _results)
+        results, until = await self.reads.fetch(
+            statement.sql, statement.arguments({"media": self.media, "zone": self.zone}), _results
+        )
         pieces, pools, end = [], [], 0
         for blank in _BLANK.finditer(results):
             pieces.append(results[end : blank.start()])
             pools.append(int(blank[1] or blank[2]))
             end = blank.end()
         pieces.append(results[end:])
-        return Made((tuple(pieces), tuple(pools)), now + dt.timedelta(seconds=ON_SALE_SECONDS))
+        return Made((tuple(pieces), tuple(pools)), until)
 
     def _shape(self, filters: ProductFilters) -> Shape:
         return Shape(
@@ -116,6 +118,7 @@ class ListingService:
             "max_price": filters.max_price,
             "low_stock": self.low_stock,
             "media": self.media,
+            "zone": self.zone,
         }
 
 
@@ -133,7 +136,7 @@ def _known(rows: list[asyncpg.Record]) -> tuple[bool, bytes]:
 
 
 def _results(rows: list[asyncpg.Record]) -> tuple[bytes, dt.datetime]:
-    return rows[0]["results"].encode(), rows[0]["now"]
+    return rows[0]["results"].encode(), rows[0]["until"]
 
 
 def _units(rows: list[asyncpg.Record]) -> dict[int, bytes]:

@@ -1,7 +1,9 @@
 """Reads products as a shopper, or a member of the staff, sees them."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.catalog.rules.pictures import is_address
 from app.domain.catalog.schemas import Category, Variant, VariantOption
 from app.domain.storefront.queries import products as queries
-from app.domain.storefront.schemas.products import Number, ProductDetail
+from app.domain.storefront.schemas.products import ActiveOffer, Number, ProductDetail
 from app.errors import NotFound
 from app.http.principal import Principal
 from app.settings import Settings
@@ -27,13 +29,23 @@ class StorefrontService:
 
     async def detail(self, product_id: int) -> ProductDetail:
         """Raises NotFound, also for a product that this caller may not see."""
-        rows = await self.session.execute(queries.product_detail(product_id, everything=self.everything))
-        row = rows.one_or_none()
+        statement = queries.product_detail(product_id, everything=self.everything)
+        row = (await self.session.execute(statement, {"zone": self.settings.time_zone})).one_or_none()
         if row is None:
             raise NotFound
-        return self._in_full(row)
+        return self._in_full(row, await self._offers(row.active_offers))
 
-    def _in_full(self, row: Row[*tuple[Any, ...]]) -> ProductDetail:
+    async def _offers(self, found: list[dict[str, Any]]) -> list[ActiveOffer]:
+        """The offers with the products that they are for."""
+        if not found:
+            return []
+        products: dict[UUID, list[int]] = {}
+        ids = [UUID(offer["id"]) for offer in found]
+        for offer_id, product_id in await self.session.execute(queries.offered_products(ids)):
+            products.setdefault(offer_id, []).append(product_id)
+        return [_shown(offer, products[UUID(offer["id"])]) for offer in found]
+
+    def _in_full(self, row: Row[*tuple[Any, ...]], offers: list[ActiveOffer]) -> ProductDetail:
         variants = variants_of(row.options)
         optional = sum(option.stock for variant in variants for option in variant.options)
         return ProductDetail(
@@ -57,7 +69,7 @@ class StorefrontService:
             image=self._address(row.image),
             image_2=self._address(row.image_2),
             is_available=row.is_available,
-            active_offers=[],
+            active_offers=offers,
             has_special_promotion=row.has_special_promotion,
             special_promotion_name=row.special_promotion_name or None,
             created_at=row.created_at,
@@ -78,6 +90,23 @@ def variants_of(options: list[list[Any]] | None) -> list[Variant]:
         variant = variants.setdefault(variant_name, Variant(variant_name, []))
         variant.options.append(VariantOption(name, stock, Decimal(adjustment)))
     return list(variants.values())
+
+
+def _shown(offer: dict[str, Any], products: list[int]) -> ActiveOffer:
+    return ActiveOffer(
+        id=UUID(offer["id"]),
+        name=offer["name"],
+        discount=number(Decimal(str(offer["discount"]))),
+        start_date=_instant(offer["start_date"]),
+        end_date=_instant(offer["end_date"]),
+        products=products,
+        created_at=_instant(offer["created_at"]),
+        updated_at=_instant(offer["updated_at"]),
+    )
+
+
+def _instant(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
 
 
 def number(value: Decimal) -> Number:
