@@ -47,9 +47,9 @@ class VisitorCartController(Controller):
     }
 
     @post("/cart/", guards=[anyone], operation_id="carts_public_upsert", status_code=200)
-    async def store(self, session: NamedDependency[AsyncSession], data: CartInput) -> UpsertAnswer:
+    async def store(self, session: NamedDependency[AsyncSession], state: State, data: CartInput) -> UpsertAnswer:
         """Creates the cart or replaces its lines; our prices count, whatever the client sends."""
-        cart_id = await VisitorCartService(session).store(data)
+        cart_id = await VisitorCartService(session, state.settings).store(data)
         return UpsertAnswer(anonymous_id=data.anonymous_id, cart_id=cart_id)
 
     @get("/cart/{anonymous_id:str}/", guards=[anyone], operation_id="carts_public_retrieve")

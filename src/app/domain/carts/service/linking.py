@@ -38,7 +38,7 @@ class CartLinks:
 class _Linking:
     def __init__(self, session: AsyncSession, settings: Settings, user_id: int) -> None:
         self.session = session
-        self.minutes = settings.cart_abandoned_minutes
+        self.settings = settings
         self.user_id = user_id
 
     async def link(self, anonymous: UUID) -> int | None:
@@ -59,11 +59,13 @@ class _Linking:
         lines = LineService(self.session)
         stored = await lines.of([cart_id, *older])
         own, others = _lines(stored, [cart_id]), _lines(stored, older)
-        await self.session.execute(queries.RETIRE, {"ids": list(older), "minutes": self.minutes})
+        await self.session.execute(
+            queries.RETIRE, {"ids": list(older), "minutes": self.settings.cart_abandoned_minutes}
+        )
         if not others:
             return
         free = await self._free([*own, *others])
-        priced = await CartPricer(self.session).price(merged(own, others, free))
+        priced = await CartPricer(self.session, self.settings).price(merged(own, others, free))
         await lines.replace(cart_id, priced)
         sums = {"subtotal": priced.subtotal, "discount": priced.discount, "total": priced.total}
         await self.session.execute(queries.PUT_SUMS, {"id": cart_id, **sums})

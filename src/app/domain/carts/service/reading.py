@@ -13,7 +13,7 @@ from app.domain.carts.models import Cart
 from app.domain.carts.queries import reading as queries
 from app.domain.carts.schemas import AbandonedCart, CartItem, ProductDetails
 from app.domain.carts.service.lines import LineService, line_of
-from app.domain.carts.service.prices import CartPricer, Priced
+from app.domain.carts.service.prices import NOTHING, CartPricer, Priced, PricedLine
 from app.domain.storefront.service.products import MEDIA_PATH
 from app.errors import NotFound
 from app.settings import Settings
@@ -25,6 +25,7 @@ class CartReader:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
         self.minutes = settings.cart_abandoned_minutes
+        self.pricer = CartPricer(session, settings)
         self.media_url = f"{settings.public_url}{MEDIA_PATH}"
 
     async def public(self, anonymous_id: UUID) -> AbandonedCart:
@@ -63,11 +64,19 @@ class CartReader:
         return shown
 
     async def _priced(self, row: Any, lines: Sequence[Any]) -> Priced | None:
-        """What an open cart costs now. None for one that is over, or of which something is for sale no more."""
+        """What an open cart costs now; None for one that is over. What is for sale no more costs what it did."""
         if row.status not in rules.LIVE or not lines:
             return None
-        priced = await CartPricer(self.session).price([line_of(line) for line in lines])
-        return priced if len(priced.lines) == len(lines) else None
+        wanted = [line_of(line) for line in lines]
+        known = await self.pricer.price(wanted, coupon_id=row.coupon_id, user_id=row.user_id)
+        prices = [line.price for line in lines]
+        gone = dict(enumerate(wanted))
+        for each in known.lines:
+            prices[each.place] = each.price
+            del gone[each.place]
+        rest = sum((prices[place] * line.quantity for place, line in gone.items()), NOTHING)
+        every = [PricedLine(line, prices[place], place) for place, line in enumerate(wanted)]
+        return Priced(every, known.subtotal + rest, known.discount)
 
     def _cart(self, row: Any, lines: Sequence[Any], priced: Priced | None) -> AbandonedCart:
         prices = [line.price for line in lines] if priced is None else [each.price for each in priced.lines]

@@ -11,6 +11,7 @@ from app.domain.carts.schemas import CartCustomerInfo, CartInput, CartItemInput
 from app.domain.carts.service.lines import LineService
 from app.domain.carts.service.prices import CartPricer
 from app.errors import Invalid
+from app.settings import Settings
 
 NOTHING_FOR_SALE = "Ninguno de los productos está a la venta"
 
@@ -18,15 +19,16 @@ NOTHING_FOR_SALE = "Ninguno de los productos está a la venta"
 class VisitorCartService:
     """Writes carts in the caller's transaction."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
+        self.settings = settings
 
     async def store(self, data: CartInput) -> int:
         """Make the cart what the visitor says, at our prices; its id. One that had ended starts again.
 
         Products that are not for sale are left out. Raises Invalid when nothing is left of a cart that had lines.
         """
-        priced = await CartPricer(self.session).price(_lines(data.items))
+        priced = await CartPricer(self.session, self.settings).price(_lines(data.items))
         if data.items and not priced.lines:
             raise Invalid.field("items", NOTHING_FOR_SALE)
         sums = {"subtotal": priced.subtotal, "discount": priced.discount, "total": priced.total}
