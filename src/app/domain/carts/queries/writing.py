@@ -12,7 +12,7 @@ UPSERT = text("""
             coalesce(CAST(:phone AS varchar), ''), :subtotal, :discount, :total)
     ON CONFLICT (anonymous_id) DO UPDATE
        SET status = 'active', last_activity = clock_timestamp(), abandoned_at = NULL, recovered_at = NULL,
-           converted_order_id = NULL,
+           converted_order_id = NULL, coupon_id = NULL,
            customer_name = coalesce(CAST(:name AS varchar), known.customer_name),
            customer_email = coalesce(CAST(:email AS varchar), known.customer_email),
            customer_phone = coalesce(CAST(:phone AS varchar), known.customer_phone),

@@ -46,4 +46,4 @@ class LineService:
 
 
 def line_of(row: Any) -> Line:
-    return Line(row.product_id, row.quantity, row.variants, row.variants_label)
+    return Line(row.product_id or 0, row.quantity, row.variants, row.variants_label)
