@@ -19,7 +19,9 @@ from app.domain.inventory.service import StockService
 from app.errors import Invalid, NotFound, PreconditionFailed
 from app.http.forms import FormFile
 from app.http.principal import Principal
+from app.jobs.queue import defer
 
+PUSH = "sheets:push"
 BELOW_ZERO = "With these price adjustments a choice would cost less than nothing."
 # Fields that are columns of the same name.
 _PLAIN = (
@@ -84,6 +86,7 @@ class ProductService:
         written = values | {"sku": sku, "stock": data.stock, "variants": data.variants.items}
         deed = Deed(object_id=product_id, description=f"Nuevo producto creado: {data.name}", changes=_added(written))
         await self.log.write(actor, "create", "product", deed)
+        await self._tell_the_sheet()
         return product_id
 
     async def lock(self, product_id: int) -> None:
@@ -121,6 +124,7 @@ class ProductService:
         )
         await self._let_go_of_pictures(before, values)
         await self._log_change(product_id, before, after | values, actor)
+        await self._tell_the_sheet()
 
     async def delete(self, product_id: int, actor: Principal | None) -> str:
         """The product is gone from every list and read; its row stays. Returns its name. Raises NotFound."""
@@ -136,7 +140,12 @@ class ProductService:
         description = f"Producto '{name}' eliminado exitosamente"
         deed = Deed(object_id=product_id, description=description, changes={"name": [name, None]})
         await self.log.write(actor, "delete", "product", deed)
+        await self._tell_the_sheet()
         return name
+
+    async def _tell_the_sheet(self) -> None:
+        """The shop's spreadsheet follows; one job for all that changed until it runs."""
+        await defer(self.session, PUSH, queueing_lock=PUSH)
 
     async def _log_change(
         self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None

@@ -112,9 +112,9 @@ class Pass:
         stored = texts_of(row)
         again = merge(line.texts, stored, merged.seen, self._direction, lambda _: False)  # type: ignore[arg-type]
         names = merged.push | again.push
-        if names:
+        if names or not line.id:
             outgoing = Outgoing(line.number, row.id, row.sku, {name: stored[name] for name in names})
-            await records.intend(session, outgoing, merged.seen, stamp)
+            await records.intend(session, outgoing, merged.seen, stamp, awaits_id=not line.id)
             return [outgoing]
         if not merged.pull:
             self._tally.skipped += 1
