@@ -46,7 +46,6 @@ async def pushes(office: Office) -> list[tuple[str, str]]:
 
 
 async def test_once_a_crossing(office: Office, counter: Counter) -> None:
-    await office.hours("00:00", "23:59")
     await staff_with(office, "wants")
     await staff_with(office, "does-not", low_stock_notifications=False)
     product = await make_product(office.db, stock=9, name="Maceta")
