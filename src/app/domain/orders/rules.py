@@ -65,10 +65,6 @@ def insufficient_stock(short: Sequence[tuple[str, int | None, int]]) -> Outrun:
     return Outrun(f"No hay stock suficiente: {named}", code="insufficient_stock")
 
 
-class Unsellable(Refused):
-    """A line cannot be sold."""
-
-
 class TooLittle(Refused):
     """The purchase is below the minimum."""
 
@@ -76,11 +72,6 @@ class TooLittle(Refused):
 
 
 LARGEST = Decimal("99999999.99")
-
-
-def label_of(variants: Mapping[str, str] | None) -> str:
-    """A choice in words: `Color: Rojo`."""
-    return ", ".join(f"{name}: {option}" for name, option in (variants or {}).items())[:200]
 
 
 def price_changed(lines: Sequence[Mapping[str, Any]]) -> Outrun:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from litestar import Controller, Request, patch, post
-from litestar.di import NamedDependency
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.transaction import request_session
@@ -24,6 +25,7 @@ Session = NamedDependency[AsyncSession]
 User = NamedDependency[Principal]
 Desk = NamedDependency[OrderDesk]
 Reader = NamedDependency[OrderReader]
+Editor = NamedDependency[ItemEditor]
 
 
 async def may_move(request: Request[Any, Any, Any]) -> None:
@@ -32,12 +34,16 @@ async def may_move(request: Request[Any, Any, Any]) -> None:
     await desk.check_may_move(request.path_params["id"])
 
 
+def provide_editor(session: Session, state: State, user: User) -> ItemEditor:
+    return ItemEditor(session, state.settings, user)
+
+
 class OrderMoveController(Controller):
     """Each answers with the order as it is afterwards."""
 
     path = "/api/orders/{id:int}"
     tags = ("orders",)
-    dependencies = DEPENDENCIES
+    dependencies = DEPENDENCIES | {"editor": Provide(provide_editor, sync_to_thread=False)}
 
     @post(
         "/cancel/",
@@ -63,16 +69,9 @@ class OrderMoveController(Controller):
         return await _shown(reader, user, id)
 
     @patch("/items/", guards=[staff], operation_id="orders_items_update", opt={ERRORS: (400, 409)})
-    async def change_items(
-        self,
-        session: Session,
-        reader: Reader,
-        user: User,
-        id: int,  # noqa: A002
-        data: ItemsInput,
-    ) -> Order:
+    async def change_items(self, editor: Editor, reader: Reader, user: User, id: int, data: ItemsInput) -> Order:  # noqa: A002
         """Quantities of lines while the order is pending; 0 removes one, those that are not named stay."""
-        return await ItemEditor(session, user).change(id, data.items, lambda order_id: _shown(reader, user, order_id))
+        return await editor.change(id, data.items, lambda order_id: _shown(reader, user, order_id))
 
     @post(
         "/archive/", guards=[staff], status_code=200, operation_id="orders_archive", opt={ERRORS: (400,), KEYED: True}

@@ -52,7 +52,7 @@ class OrderController(Controller):
         operation_id="orders_create",
         opt={THROTTLE: "order_create", KEYED: True, ERRORS: (400, 409)},
     )
-    async def create(self, session: Session, reader: Reader, user: User, data: OrderInput) -> Order:
+    async def create(self, session: Session, state: State, reader: Reader, user: User, data: OrderInput) -> Order:
         """At the server's prices; a `price` that is too low is refused with the right one."""
         fields = {name: getattr(data, name) for name in OrderUpdateInput.__struct_fields__}
         check_address(fields)
@@ -68,7 +68,7 @@ class OrderController(Controller):
             anonymous_id=data.anonymous_id if isinstance(data.anonymous_id, str) else None,
         )
         own = lists.own(user.id)
-        return await Placer(session, user).place_and_read(
+        return await Placer(session, state.settings, user).place_and_read(
             order, lambda order_id: reader.one(order_id, own, timeline=user.is_admin)
         )
 

@@ -46,6 +46,27 @@ class OrderMove(msgspec.Struct):
     cause: str
 
 
+class OrderCoupon(msgspec.Struct):
+    """An order's coupon as it is now. Its usages name other people, so there are none here."""
+
+    id: UUID
+    code: str
+    type: str
+    value: Decimal
+    max_amount: Decimal | None
+    min_purchase: Decimal
+    max_uses: int | None
+    used: int
+    expires_at: dt.datetime | None
+    active: bool
+    categories: list[int]
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    is_expired: bool
+    is_valid: bool
+    usages: tuple[()] = ()
+
+
 class Order(msgspec.Struct):
     """An order. `store` is null for the online shop; the timeline is for staff and left out otherwise."""
 
@@ -73,7 +94,7 @@ class Order(msgspec.Struct):
     products: list[OrderItem]
     shipping_notification_sent: bool
     coupon: UUID | None
-    coupon_details: dict[str, Any] | None
+    coupon_details: OrderCoupon | None
     is_temporary: bool
     anonymous_id: str | None
     last_activity: dt.datetime | None
@@ -89,15 +110,28 @@ _SAME = tuple(
 )
 
 
-def order_of(row: Any, items: Sequence[OrderItem], timeline: Sequence[OrderMove] | UnsetType = UNSET) -> Order:
-    """A row of the orders with its lines. Coupons have no table yet: their details are null."""
+def coupon_of(row: Any) -> OrderCoupon:
+    """A row of the coupons with their categories and the instant at which it was read."""
+    over = row.expires_at is not None and row.expires_at <= row.now
+    left = row.max_uses is None or row.used < row.max_uses
+    same = {name: getattr(row, name) for name in OrderCoupon.__struct_fields__[:-3]}
+    return OrderCoupon(**same, is_expired=over, is_valid=row.active and not over and left)
+
+
+def order_of(
+    row: Any,
+    items: Sequence[OrderItem],
+    coupon: OrderCoupon | None = None,
+    timeline: Sequence[OrderMove] | UnsetType = UNSET,
+) -> Order:
+    """A row of the orders with its lines and its coupon."""
     return Order(
         **{name: getattr(row, name) for name in _SAME},
         user=row.user_id,
         store=row.store_id,
         products=list(items),
         coupon=row.coupon_id,
-        coupon_details=None,
+        coupon_details=coupon,
         timeline=timeline if timeline is UNSET else list(timeline),
     )
 

@@ -53,7 +53,7 @@ class CartDesk:
             await self.log.write(self.actor, "status_change", "abandonedcart", deed)
             return order_id, await CartReader(self.session, self.settings).get(cart_id)
 
-        return await Placer(self.session, self.actor).place_and_read(_order_of(cart), settle)
+        return await Placer(self.session, self.settings, self.actor).place_and_read(_order_of(cart), settle)
 
     async def migrate(self) -> Migrated:
         """Orders that were abandoned become abandoned carts and go to the archive: nothing is won back twice."""

@@ -1,6 +1,5 @@
 """A new order: priced by the server, written, and then the coupon and the stock are taken, in one transaction."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,18 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.carts.service.conversion import CartService
 from app.domain.inventory.service import StockService, TooFew
+from app.domain.marketing.service.coupons import CouponService
 from app.domain.orders import rules
 from app.domain.orders.models import Order, OrderEvent, OrderItem
 from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.service.placing import OrderService, news_of
-from app.domain.orders.service.prices import OrderPricer, Priced, PricedLine, Wanted
+from app.domain.orders.service.prices import OrderPricer, Wanted, risen, units_of
 from app.domain.orders.service.stock import refusal_of
 from app.domain.orders.states import PaymentMethod
 from app.domain.site.service.configuration import ConfigurationService
+from app.domain.storefront.service.quotes import Quote, QuotedLine
 from app.http.principal import Principal
 from app.jobs.queue import defer_all
+from app.settings import Settings
 
 T = TypeVar("T")
+LABEL_LENGTH = 200
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +43,9 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
 class Placer:
     """Places orders in the caller's transaction, as `actor` for the log (None for nobody)."""
 
-    def __init__(self, session: AsyncSession, actor: Principal | None) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings, actor: Principal | None) -> None:
         self.session = session
+        self.settings = settings
         self.actor = actor
         self.stock = StockService(session)
 
@@ -55,45 +59,56 @@ class Placer:
         Raises Refused for what cannot be sold, too little, or a cart that is an order already; Outrun when a price has
         risen above what the client named, the coupon is used up or units are gone. Nothing is stored then.
         """
-        priced = await OrderPricer(self.session).price(order.lines)
-        await self._check(order, priced)
+        pricer = OrderPricer(self.session, self.settings)
+        quote = await pricer.quote(order.lines, coupon_code=order.coupon_code, user_id=order.user_id)
+        await self._check(order, quote)
         order_id = await OrderService(self.session).next_id()
         if order.anonymous_id is not None:
             await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
-        await self._write(order_id, order, priced)
+        await self._write(order_id, order, quote)
+        await self._redeem(order_id, order, quote)
         answer = await read(order_id)
-        await self._take(order_id, priced)
+        await self._take(order_id, quote)
         return answer
 
-    async def _check(self, order: NewOrder, priced: Priced) -> None:
-        rules.check_minimum(priced.subtotal, await ConfigurationService(self.session).minimum_purchase())
-        if risen := _risen(order.lines, priced.lines):
-            raise rules.price_changed(risen)
-        if priced.subtotal > rules.LARGEST:
+    async def _check(self, order: NewOrder, quote: Quote) -> None:
+        rules.check_minimum(quote.subtotal, await ConfigurationService(self.session).minimum_purchase())
+        quote.require_coupon()
+        if dearer := risen(order.lines, quote.lines):
+            raise rules.price_changed(dearer)
+        if quote.subtotal > rules.LARGEST:
             # No order of the shop's is that large: most of the time there is not so much of anything.
-            units = _units(priced)
+            units = units_of(quote.lines)
             if short := TooFew.of(units, await self.stock.free(units)):
                 raise await refusal_of(self.session, short)
             raise rules.too_large()
 
-    async def _write(self, order_id: int, order: NewOrder, priced: Priced) -> None:
+    async def _write(self, order_id: int, order: NewOrder, quote: Quote) -> None:
         """Order, lines, first event, the buyer's figures, the log, the jobs: all that no other buyer waits for."""
-        status = "pending" if priced.total else "paid"
-        await self.session.execute(insert(Order).values(**_columns(order_id, order, priced, status)))
-        await self.session.execute(insert(OrderItem).values([_item(order_id, line) for line in priced.lines]))
+        status = "pending" if quote.total else "paid"
+        await self.session.execute(insert(Order).values(**_columns(order_id, order, quote, status)))
+        items = [_item(order_id, line, order.lines[line.place].label) for line in quote.lines]
+        await self.session.execute(insert(OrderItem).values(items))
         by = (self.actor.id or None) if self.actor else None
         event = {"order_id": order_id, "status": status, "by_id": by, "cause": order.cause}
         await self.session.execute(insert(OrderEvent).values(event))
         if status == "paid" and order.user_id is not None:
             await mark_buyer(self.session, order.user_id)
-        changes = {"status": [None, status], "total": [None, priced.total]}
+        changes = {"status": [None, status], "total": [None, quote.total]}
         deed = Deed(object_id=order_id, description=f"Nueva orden creada: {order_id}", changes=changes)
         await ActivityService(self.session).write(self.actor, "order", "order", deed)
         await defer_all(self.session, news_of(order_id))
 
-    async def _take(self, order_id: int, priced: Priced) -> None:
+    async def _redeem(self, order_id: int, order: NewOrder, quote: Quote) -> None:
+        """The coupon's use, of which there may be a last one. Raises CouponExhausted."""
+        if quote.coupon_id is not None:
+            await CouponService(self.session).take(
+                quote.coupon_id, order_id, order.user_id, quote.discount, purchase_amount=quote.subtotal
+            )
+
+    async def _take(self, order_id: int, quote: Quote) -> None:
         try:
-            await self.stock.take(_units(priced), cause=f"order {order_id}")
+            await self.stock.take(units_of(quote.lines), cause=f"order {order_id}")
         except TooFew as error:
             raise await refusal_of(self.session, error) from error
 
@@ -102,24 +117,7 @@ async def _itself(order_id: int) -> int:
     return order_id
 
 
-def _units(priced: Priced) -> dict[int, int]:
-    """Units by stock, lines of one stock summed."""
-    units: Counter[int] = Counter()
-    for line in priced.lines:
-        for pool_id in line.pool_ids:
-            units[pool_id] += line.quantity
-    return dict(units)
-
-
-def _risen(wanted: Sequence[Wanted], lines: Sequence[PricedLine]) -> list[dict[str, Any]]:
-    return [
-        {"product_id": line.product_id, "variants": line.variants, "price": line.unit_price}
-        for want, line in zip(wanted, lines, strict=True)
-        if want.price is not None and want.price < line.unit_price
-    ]
-
-
-def _columns(order_id: int, order: NewOrder, priced: Priced, status: str) -> dict[str, Any]:
+def _columns(order_id: int, order: NewOrder, quote: Quote, status: str) -> dict[str, Any]:
     return {
         **order.contact,
         "id": order_id,
@@ -127,17 +125,17 @@ def _columns(order_id: int, order: NewOrder, priced: Priced, status: str) -> dic
         "payment_method": order.payment_method,
         "status": status,
         "holds_stock": True,
-        "subtotal": priced.subtotal,
-        "bulk_promotion_discount": priced.bulk_discount,
-        "discount": priced.coupon_discount,
-        "total": priced.total,
-        "coupon_id": priced.coupon_id,
-        "dollar_rate": priced.dollar_rate,
+        "subtotal": quote.subtotal,
+        "bulk_promotion_discount": quote.bulk_promotion_discount,
+        "discount": quote.discount,
+        "total": quote.total,
+        "coupon_id": quote.coupon_id,
+        "dollar_rate": quote.dollar_rate,
         "paid_at": func.clock_timestamp() if status == "paid" else None,
     }
 
 
-def _item(order_id: int, line: PricedLine) -> dict[str, Any]:
+def _item(order_id: int, line: QuotedLine, label: str) -> dict[str, Any]:
     return {
         "order_id": order_id,
         "product_id": line.product_id,
@@ -145,5 +143,5 @@ def _item(order_id: int, line: PricedLine) -> dict[str, Any]:
         "quantity": line.quantity,
         "price": line.unit_price,
         "variants": line.variants,
-        "variants_label": line.label,
+        "variants_label": (label or line.variants_label)[:LABEL_LENGTH],
     }

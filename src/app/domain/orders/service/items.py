@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, select, update
@@ -13,10 +12,12 @@ from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.orders import rules
 from app.domain.orders.models import Order, OrderItem
 from app.domain.orders.schemas.inputs import OrderItemPatch
+from app.domain.orders.service.prices import Promised, PromisedPrices
 from app.domain.orders.service.reading import UNKNOWN
 from app.domain.orders.service.stock import refusal_of
 from app.errors import NotFound, Refused
 from app.http.principal import Principal
+from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -24,8 +25,9 @@ T = TypeVar("T")
 class ItemEditor:
     """Changes lines in the caller's transaction, as `actor`."""
 
-    def __init__(self, session: AsyncSession, actor: Principal) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings, actor: Principal) -> None:
         self.session = session
+        self.settings = settings
         self.actor = actor
 
     async def change(self, order_id: int, patches: Sequence[OrderItemPatch], read: Callable[[int], Awaitable[T]]) -> T:
@@ -69,10 +71,21 @@ class ItemEditor:
             if wanted[line.id] and wanted[line.id] != line.quantity:
                 statement = update(OrderItem).where(OrderItem.id == line.id).values(quantity=wanted[line.id])
                 await self.session.execute(statement)
-        subtotal = sum((line.price * wanted[line.id] for line in lines), Decimal("0.00"))
-        if subtotal > rules.LARGEST:
+        await self._sum_up(order, [(line, wanted[line.id]) for line in lines if wanted[line.id]])
+
+    async def _sum_up(self, order: Any, kept: Sequence[tuple[Any, int]]) -> None:
+        """New sums at the prices that were promised: promotions by quantity as they are now, the order's own coupon."""
+        prices = PromisedPrices(self.session, self.settings)
+        lines = [Promised(line.product_id, tuple(sorted(line.pool_ids)), units, line.price) for line, units in kept]
+        sums = await prices.sums(lines, order.coupon_id)
+        if sums.subtotal > rules.LARGEST:
             raise rules.too_large()
-        values = {"subtotal": subtotal, "total": subtotal - order.bulk_promotion_discount - order.discount}
+        values = {
+            "subtotal": sums.subtotal,
+            "bulk_promotion_discount": sums.bulk_promotion_discount,
+            "discount": sums.discount,
+            "total": sums.total,
+        }
         statement = update(Order).where(Order.id == order.id)
         await self.session.execute(statement.values(updated_at=func.clock_timestamp(), **values))
 

@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory.service import StockService, TooFew, Trade
+from app.domain.marketing.service.coupons import CouponExhausted, CouponService
 from app.domain.orders.models import OrderEvent
 from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
@@ -124,7 +125,7 @@ class OrderLife:
                 await self._record(moved, "paid", None, "late_payment")
                 await self._tell(moved, "paid")
                 await self._take_again(moved)
-        except TooFew:
+        except (TooFew, CouponExhausted):
             return False
         return True
 
@@ -171,12 +172,16 @@ class OrderLife:
             return
         ids = (await self.session.execute(queries.LET_GO, {"ids": holding})).scalars().all()
         await self.stock.free_limits(ids)
+        if any(order.coupon_id is not None for order in orders):
+            await CouponService(self.session).give_back(*ids)
         await self.stock.trade(await self._trades(ids, sign=-1))
 
     async def _take_again(self, order: Moved) -> None:
         """Stock and coupon of an order that had let them go. Raises TooFew, Conflict."""
         await self.stock.count_again(order.id)
         await self.session.execute(queries.HOLD_STOCK, {"id": order.id})
+        if order.coupon_id is not None:
+            await CouponService(self.session).take_again(order.id)
         await self.stock.trade(await self._trades([order.id], sign=1))
 
     async def _trades(self, order_ids: Sequence[int], *, sign: int) -> list[Trade]:

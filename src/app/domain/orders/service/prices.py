@@ -1,19 +1,22 @@
-"""What an order's lines cost and where their units lie, at the server's prices."""
+"""What an order's lines cost, by the shop's one quote."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.catalog.models import Product, ProductOption
-from app.domain.orders.rules import Unsellable, label_of
-from app.domain.rates.service import RateService
-
-CENT = Decimal("0.01")
+from app.domain.marketing.service.rules import RuleService, coupon_of
+from app.domain.pricing.rules import engine
+from app.domain.pricing.rules.facts import Coupon, Line
+from app.domain.pricing.rules.quotes import Quote as PromisedSums
+from app.domain.storefront.rules.choices import Sold
+from app.domain.storefront.service.quotes import Quote, QuotedLine, QuoteService, WantedLine
+from app.domain.storefront.service.sold import read_sold
+from app.settings import Settings
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -26,95 +29,74 @@ class Wanted(msgspec.Struct, frozen=True):
     price: Decimal | None = None
 
 
-class PricedLine(msgspec.Struct, frozen=True):
-    """A line with the server's unit price, and the stocks that it takes `quantity` units of each."""
-
-    product_id: int
-    quantity: int
-    variants: Mapping[str, str] | None
-    label: str
-    unit_price: Decimal
-    pool_ids: tuple[int, ...]
-
-    @property
-    def total(self) -> Decimal:
-        return self.unit_price * self.quantity
-
-
-class Priced(msgspec.Struct, frozen=True):
-    """An order's lines and sums; `dollar_rate` is that of its USD lines, None when it has none."""
-
-    lines: Sequence[PricedLine]
-    bulk_discount: Decimal = Decimal("0.00")
-    coupon_discount: Decimal = Decimal("0.00")
-    coupon_id: UUID | None = None
-    dollar_rate: Decimal | None = None
-
-    @property
-    def subtotal(self) -> Decimal:
-        return sum((line.total for line in self.lines), Decimal("0.00"))
-
-    @property
-    def total(self) -> Decimal:
-        return self.subtotal - self.bulk_discount - self.coupon_discount
-
-
 class OrderPricer:
     """Reads alone; what it names is settled when the order takes it."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.quotes = QuoteService(session, settings)
+
+    async def quote(self, lines: Sequence[Wanted], *, coupon_code: str | None, user_id: int | None) -> Quote:
+        """Raises Refused for what cannot be sold; a coupon's refusal stands in the quote."""
+        wanted = [WantedLine(line.product_id, line.quantity, line.variants) for line in lines]
+        return await self.quotes.quote(wanted, coupon_code=coupon_code, user_id=user_id)
+
+
+def units_of(lines: Sequence[QuotedLine]) -> dict[int, int]:
+    """Units by stock, lines of one stock summed."""
+    units: Counter[int] = Counter()
+    for line in lines:
+        for pool_id in line.pool_ids:
+            units[pool_id] += line.quantity
+    return dict(units)
+
+
+def risen(wanted: Sequence[Wanted], lines: Sequence[QuotedLine]) -> list[dict[str, Any]]:
+    """The lines that cost more than the client believes, with what they cost."""
+    return [
+        {"product_id": line.product_id, "variants": line.variants, "price": line.unit_price}
+        for line in lines
+        if (believed := wanted[line.place].price) is not None and believed < line.unit_price
+    ]
+
+
+class Promised(msgspec.Struct, frozen=True):
+    """A line at the price of a unit that the order promised; `choice` tells lines of one product's options apart."""
+
+    product_id: int | None
+    choice: tuple[int, ...]
+    quantity: int
+    price: Decimal
+
+
+class PromisedPrices:
+    """Sums of an order that exists: its unit prices stay, what is taken off them follows its quantities."""
+
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
+        self.zone = settings.zone
+        self.rules = RuleService(session)
 
-    async def price(self, lines: Sequence[Wanted]) -> Priced:
-        """Raises Unsellable for a product that is unknown or not for sale, or a choice that it does not have."""
-        ids = {line.product_id for line in lines}
-        products = {row.id: row for row in await self.session.execute(_products(ids))}
-        options: dict[int, list[Any]] = {}
-        for row in await self.session.execute(_options(ids)):
-            options.setdefault(row.product_id, []).append(row)
-        rate = await self._rate(products.values())
-        priced = [
-            _priced(line, products.get(line.product_id), options.get(line.product_id, []), rate) for line in lines
+    async def sums(self, lines: Sequence[Promised], coupon_id: UUID | None) -> PromisedSums:
+        """What the lines come to. A coupon that the order has is not asked again whether it is on."""
+        sold, now = await read_sold(self.session, {line.product_id for line in lines if line.product_id is not None})
+        known = [
+            Line(
+                line.product_id or 0, line.quantity, line.price, categories=_categories(sold, line), options=line.choice
+            )
+            for line in lines
         ]
-        return Priced(priced, dollar_rate=rate)
+        found = await self.rules.of(sold, [each for line in known for each in line.categories], now)
+        promotions = msgspec.structs.replace(found, offers=(), scheduled=(), coupon=await self._coupon(coupon_id))
+        return engine.price(known, promotions, now=now, zone=self.zone)
 
-    async def _rate(self, products: Any) -> Decimal | None:
-        if all(product.currency == "ARS" for product in products):
+    async def _coupon(self, coupon_id: UUID | None) -> Coupon | None:
+        row = None if coupon_id is None else await self.rules.coupon(None, coupon_id=coupon_id)
+        if row is None:
             return None
-        effective = await RateService(self.session).effective()
-        if effective is None:
-            raise Unsellable("No hay cotización del dólar", code="rate_missing")
-        return effective.value
+        taken = {"used": 0, "used_by_user": 0, "active": True, "expires_at": None}
+        return msgspec.structs.replace(coupon_of(row), **taken)
 
 
-def _products(ids: Any) -> Any:
-    columns = (Product.id, Product.price, Product.currency, Product.discount, Product.has_variants, Product.pool_id)
-    return select(*columns).where(Product.id.in_(ids), Product.deleted_at.is_(None), Product.is_available)
-
-
-def _options(ids: Any) -> Any:
-    order = (ProductOption.variant_position, ProductOption.position)
-    return select(*ProductOption.__table__.columns).where(ProductOption.product_id.in_(ids)).order_by(*order)
-
-
-def _priced(line: Wanted, product: Any, options: Sequence[Any], rate: Decimal | None) -> PricedLine:
-    if product is None:
-        raise Unsellable(f"El producto {line.product_id} no existe o no está disponible", code="unknown_product")
-    chosen = _chosen(line, options if product.has_variants else ())
-    base = product.price + sum((option.price_adjustment for option in chosen), Decimal(0))
-    if product.currency == "USD":
-        base = (base * (rate or 0)).quantize(CENT, ROUND_HALF_UP)
-    unit = (base * (100 - product.discount) / 100).quantize(CENT, ROUND_HALF_UP)
-    variants = {option.variant_name: option.name for option in chosen} or None
-    pools = tuple(option.pool_id for option in chosen) or (product.pool_id,)
-    return PricedLine(line.product_id, line.quantity, variants, line.label or label_of(variants), unit, pools)
-
-
-def _chosen(line: Wanted, options: Sequence[Any]) -> list[Any]:
-    """An option of each of the product's variants, as the line names them."""
-    named = dict(line.variants or {})
-    chosen = [option for option in options if named.get(option.variant_name) == option.name]
-    missing = {option.variant_name for option in options} - {option.variant_name for option in chosen}
-    if missing or len(named) != len(chosen):
-        raise Unsellable(f"El producto {line.product_id} no tiene esa variante, o falta elegirla", code="bad_variants")
-    return chosen
+def _line(line: Promised, product: Sold | None) -> Line:
+    categories = () if product is None else product.categories
+    return Line(line.product_id or 0, line.quantity, line.price, categories=categories, options=line.choice)

@@ -1,10 +1,15 @@
 """Orders as the contract shows them."""
 
 from collections import defaultdict
+from collections.abc import Collection
+from uuid import UUID
 
+from msgspec import UNSET
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.marketing.models import Coupon
+from app.domain.marketing.queries.coupons import coupons as coupons_with_categories
 from app.domain.orders.models import Order
 from app.domain.orders.queries import lists
 from app.domain.orders.queries import reading as queries
@@ -17,7 +22,7 @@ UNKNOWN = "No Order matches the given query."
 
 
 class OrderReader:
-    """Orders as the contract shows them, with their lines: two statements for any number, three with timelines."""
+    """Orders as the contract shows them, with their lines: as many statements for many as for one."""
 
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
@@ -38,12 +43,21 @@ class OrderReader:
         items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
         for item in await self.session.execute(queries.items_of(ids)):
             items[item.order_id].append(schemas.item_of(item, self.media_url))
-        if not timeline:
-            return [schemas.order_of(row, items[row.id]) for row in rows]
+        coupons = await self._coupons({row.coupon_id for row in rows} - {None})
         moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
-        for move in await self.session.execute(queries.moves_of(ids)):
-            moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
-        return [schemas.order_of(row, items[row.id], moves[row.id]) for row in rows]
+        if timeline:
+            for move in await self.session.execute(queries.moves_of(ids)):
+                moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
+        return [
+            schemas.order_of(row, items[row.id], coupons.get(row.coupon_id), moves[row.id] if timeline else UNSET)
+            for row in rows
+        ]
+
+    async def _coupons(self, ids: Collection[UUID]) -> dict[UUID, schemas.OrderCoupon]:
+        if not ids:
+            return {}
+        rows = await self.session.execute(coupons_with_categories().where(Coupon.id.in_(ids)))
+        return {row.id: schemas.coupon_of(row) for row in rows}
 
 
 class OrderPages:
