@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.marketing.service.rules import RuleService, coupon_of
+from app.domain.marketing.service.price_rules import RuleService, coupon_of
 from app.domain.pricing.rules import engine
 from app.domain.pricing.rules.facts import Coupon, Line
 from app.domain.pricing.rules.quotes import Quote as PromisedSums
@@ -79,12 +79,7 @@ class PromisedPrices:
     async def sums(self, lines: Sequence[Promised], coupon_id: UUID | None) -> PromisedSums:
         """What the lines come to. A coupon that the order has is not asked again whether it is on."""
         sold, now = await read_sold(self.session, {line.product_id for line in lines if line.product_id is not None})
-        known = [
-            Line(
-                line.product_id or 0, line.quantity, line.price, categories=_categories(sold, line), options=line.choice
-            )
-            for line in lines
-        ]
+        known = [_line(line, sold.get(line.product_id or 0)) for line in lines]
         found = await self.rules.of(sold, [each for line in known for each in line.categories], now)
         promotions = msgspec.structs.replace(found, offers=(), scheduled=(), coupon=await self._coupon(coupon_id))
         return engine.price(known, promotions, now=now, zone=self.zone)
