@@ -1,4 +1,4 @@
-"""`make bench`, `make bench QUICK=1`, `make bench FULL=1`; with ARGS=holds or ARGS=audience that part alone.
+"""`make bench`, with QUICK=1 or FULL=1 less or more; ARGS=holds, audience, logins or statistics is that part alone.
 
 `python -m bench document` renews the page's figures.
 """
@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import audience, audience_report, audience_worker, dataset, report, rounds
+from bench import audience, audience_report, audience_worker, dataset, figures, logins, report, rounds
 from bench.audience_dataset import AUDIENCES
 from bench.plan import HOT, Mode, Scenario, chosen_mode
 from bench.subjects import all_running, peer_versions, prepare_peer
@@ -30,8 +30,10 @@ def main() -> int:
     admin_url = os.environ.get("BENCH_DATABASE_URL")
     if not admin_url:
         raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
-    prepare_peer()
     secret = secrets.token_hex(32)
+    if sys.argv[1:] in ([logins.PART], [figures.PART]):
+        return shop(admin_url, secret, mode, sys.argv[1])
+    prepare_peer()
     if sys.argv[1:] == [audience_report.PART]:
         return audiences(admin_url, secret, mode)
     url = dataset.prepare(admin_url)
@@ -49,6 +51,15 @@ def main() -> int:
     if not mode.audiences or sys.argv[1:] == [report.HOLDS]:
         return int(failed)
     return int(bool(audiences(admin_url, secret, mode)) or failed)
+
+
+def shop(admin_url: str, secret: str, mode: Mode, part: str) -> int:
+    """What stands beside no peer: other requests while many log in, or statistics of many orders."""
+    url = dataset.prepare(admin_url, figures.SHOP if part == figures.PART else dataset.HOLDS)
+    measured = logins.measure(url, secret, mode) if part == logins.PART else figures.measure(url, secret, mode.rounds)
+    report.write(measured, mode, dataset.versions(url), part=part)
+    print(f"\n{audience_report.table(measured)}\n", flush=True)
+    return int(mode.fails and any(row["met"] is False for row in measured))
 
 
 def audiences(admin_url: str, secret: str, mode: Mode) -> int:

@@ -139,13 +139,15 @@ def document() -> None:
     """Write the last results into the page about performance, between its two marks."""
     every = _last()
     told = [row for row in every if row.get("part") == audience_report.PART]
-    rows = [row for row in every if row not in told]
+    shop = [row for row in every if row.get("part", HOLDS) not in {HOLDS, audience_report.PART}]
+    rows = [row for row in every if row not in told and row not in shop]
     facts = "\n".join(f"| {name} | {value} |" for name, value in every[0]["run"].items())
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     figures = (
         f"{table(rows)}\n\nProcessor time, in microseconds an answer:\n\n{costs(rows)}\n\n"
-        f"Audiences and pushes:\n\n{audience_report.table(told)}\n\n| | |\n|---|---|\n{facts}"
+        f"Audiences and pushes:\n\n{audience_report.table(told)}\n\n"
+        f"Logins and statistics:\n\n{audience_report.table(shop)}\n\n| | |\n|---|---|\n{facts}"
     )
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}")

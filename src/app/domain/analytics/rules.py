@@ -46,10 +46,6 @@ class Period(msgspec.Struct, frozen=True):
             day = day + ONE_DAY if self.step == "day" else _months_later(day.replace(day=1), 1)
         return days
 
-    def point_of(self, day: dt.date) -> dt.date:
-        """The point of the timeline that a day belongs to."""
-        return day if self.step == "day" else max(day.replace(day=1), self.first)
-
 
 def period_of(name: PeriodName, today: dt.date, first: dt.date | None, last: dt.date | None) -> Period:
     """The days asked for: two dates, one date and a period's length, or the calendar's period of today.

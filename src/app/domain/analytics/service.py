@@ -1,9 +1,8 @@
 """Statistics of sales, visits and customers, exact at the moment they are read."""
 
 import datetime as dt
-from collections import defaultdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,7 +21,16 @@ from app.domain.analytics.schemas import (
 )
 from app.settings import Settings
 
-NOTHING = (0, 0, Decimal("0.00"))
+
+class _Sums(NamedTuple):
+    """Orders, those of them that are paid, and what these brought, net."""
+
+    sales: int
+    paid: int
+    net: Decimal
+
+
+NOTHING = _Sums(0, 0, Decimal("0.00"))
 
 
 class AnalyticsService:
@@ -35,24 +43,21 @@ class AnalyticsService:
     async def sales(self, name: PeriodName, first: dt.date | None, last: dt.date | None) -> Analytics:
         """Orders of the period, by the day on which they were made, beside the period before. Raises Invalid."""
         period = await self._period(name, first, last)
-        sums: dict[dt.date, tuple[int, int, Decimal]] = defaultdict(lambda: NOTHING)
-        now = before = NOTHING
-        for row in await self._rows(queries.SALES, period, "before", "since", "until", "step", "zone"):
-            if row.is_now:
-                point = period.point_of(row.day)
-                sums[point] = _added(sums[point], row)
-                now = _added(now, row)
-            else:
-                before = _added(before, row)
+        # The first step is the whole period before.
+        rows = await self._rows(queries.SALES, [period.before, *period.points()], period)
+        before, sums = rows.pop(0, None), {step: _Sums(row.sales, row.paid, row.net) for step, row in rows.items()}
+        now = _Sums(*(sum(column) for column in zip(*sums.values(), strict=True))) if sums else NOTHING
+        was = NOTHING if before is None else _Sums(before.sales, before.paid, before.net)
+        visits = await self._rows(queries.VISITS, [period.first], period)
         stats = AnalyticsStats(
-            ventas=now[0],
-            ventas_pagadas=now[1],
-            facturacion=float(now[2]),
-            ticketPromedio=average(now[2], now[1]),
-            visitas=sum(row.visits for row in await self._rows(queries.VISITS, period, "since", "until")),
-            changes=AnalyticsChanges(ventas=change(now[0], before[0]), facturacion=change(now[2], before[2])),
-            customers=AnalyticsCustomers(new=sum((await self._joined(period)).values()), total=await self._customers()),
-            timeline=[SalesPoint(day, float(sums[day][2]), sums[day][0]) for day in period.points()],
+            ventas=now.sales,
+            ventas_pagadas=now.paid,
+            facturacion=float(now.net),
+            ticketPromedio=average(now.net, now.paid),
+            visitas=sum(row.visits for row in visits.values()),
+            changes=AnalyticsChanges(ventas=change(now.sales, was.sales), facturacion=change(now.net, was.net)),
+            customers=AnalyticsCustomers(new=sum(await self._joined(period)), total=await self._customers()),
+            timeline=[_point(day, sums.get(step, NOTHING)) for step, day in enumerate(period.points(), start=1)],
         )
         return Analytics(stats, period.name, period.first, period.last)
 
@@ -60,8 +65,8 @@ class AnalyticsService:
         """Customers by the day on which they joined. Raises Invalid."""
         period = await self._period(name, first, last)
         joined = await self._joined(period)
-        points = [UserPoint(day, joined.get(day, 0)) for day in period.points()]
-        return UserStatistics(UserStats(sum(joined.values()), await self._customers(), points))
+        points = [UserPoint(day, count) for day, count in zip(period.points(), joined, strict=True)]
+        return UserStatistics(UserStats(sum(joined), await self._customers(), points))
 
     async def fold(self, limit: int) -> int:
         """Add noted changes to their quarters; of how many."""
@@ -75,23 +80,18 @@ class AnalyticsService:
         now: dt.datetime = (await self.session.execute(queries.NOW)).scalar_one()
         return period_of(name, now.astimezone(self.settings.zone).date(), first, last)
 
-    async def _rows(self, statement: TextClause, period: Period, *names: str) -> list[Any]:
+    async def _rows(self, statement: TextClause, steps: list[dt.date], period: Period) -> dict[int, Any]:
+        """Rows by the number of their step; the last step ends with the period."""
         if period.is_empty:
-            return []
-        values = {
-            "before": self._start_of(period.before),
-            "since": self._start_of(period.first),
-            "until": self._start_of(period.last + ONE_DAY),
-            "step": period.step,
-            "zone": self.settings.time_zone,
-        }
-        return list(await self.session.execute(statement, {name: values[name] for name in names}))
+            return {}
+        starts = [self._start_of(day) for day in steps]
+        values = {"since": starts[0], "until": self._start_of(period.last + ONE_DAY), "starts": starts}
+        return {row.step - 1: row for row in await self.session.execute(statement, values)}
 
-    async def _joined(self, period: Period) -> dict[dt.date, int]:
-        found: dict[dt.date, int] = defaultdict(int)
-        for row in await self._rows(queries.NEW_CUSTOMERS, period, "since", "until", "step", "zone"):
-            found[period.point_of(row.day)] += row.joined
-        return found
+    async def _joined(self, period: Period) -> list[int]:
+        """How many customers each point of the timeline brought."""
+        rows = await self._rows(queries.NEW_CUSTOMERS, period.points(), period)
+        return [rows[step].joined if step in rows else 0 for step in range(len(period.points()))]
 
     async def _customers(self) -> int:
         return int((await self.session.execute(queries.CUSTOMERS)).scalar_one())
@@ -101,5 +101,5 @@ class AnalyticsService:
         return dt.datetime.combine(day, dt.time(), self.settings.zone)
 
 
-def _added(sums: tuple[int, int, Decimal], row: Any) -> tuple[int, int, Decimal]:
-    return sums[0] + row.sales, sums[1] + row.paid, sums[2] + row.net
+def _point(day: dt.date, sums: _Sums) -> SalesPoint:
+    return SalesPoint(day, float(sums.net), sums.sales)
