@@ -70,8 +70,8 @@ def _expect_answers(*outcomes: load.Outcome) -> None:
 
 
 def _others(subject: Subject, mode: Mode) -> load.Attack:
-    """Somebody who reads the list of stores, one request after the other."""
-    head = b"GET /api/stores/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    """Somebody who reads the list of categories, one request after the other."""
+    head = b"GET /api/categories/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     return load.Attack(subject.port, head, [b""] * 1_000_000, [b""], OTHERS, 1, mode.warm_seconds, mode.seconds)
 
 

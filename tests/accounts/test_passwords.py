@@ -1,11 +1,14 @@
-"""Which passwords are good enough: Django's four validators, word for word."""
+"""Which passwords are good enough: Django's four validators, word for word; and how they are hashed."""
 
+import asyncio
+import os
+import threading
 import time
 
 import pytest
 
 from app.domain.accounts.rules.passwords import Owner, password_problems
-from app.domain.accounts.service.passwords import Passwords, common_passwords
+from app.domain.accounts.service.passwords import NICENESS, THREADS, Passwords, common_passwords
 
 SHORT = "This password is too short. It must contain at least 8 characters."
 COMMON = "This password is too common."
@@ -88,3 +91,20 @@ def test_judging_takes_no_time_to_speak_of() -> None:
     started = time.perf_counter()
     Passwords().problems("ab" * 512, owner)
     assert time.perf_counter() - started < 0.5
+
+
+async def test_hashing_steps_back_behind_everything_else() -> None:
+    """Few at a time, in threads that let every other one go first."""
+    passwords = Passwords()
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    found = await asyncio.gather(
+        *(asyncio.get_running_loop().run_in_executor(passwords._threads, niceness) for _ in range(20))
+    )
+    assert set(found) == {max(before, NICENESS)}
+    assert niceness() == before
+    await asyncio.gather(*(passwords.hash(f"clave-larga-{number}") for number in range(6)))
+    assert len(passwords._threads._threads) <= THREADS
