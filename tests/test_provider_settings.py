@@ -96,3 +96,28 @@ def test_cloudinarys_address_may_carry_its_host() -> None:
 def test_a_wrong_picture_host_stops_the_start(environ: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         load(**environ)
+
+
+PAYMENT_KEYS = ("MERCADOPAGO_ACCESS_TOKEN", "MERCADOPAGO_WEBHOOK_SECRET", "MERCADOPAGO_COLLECTOR_ID")
+
+
+def test_payments_are_the_sandboxs_in_development() -> None:
+    found = load(SANDBOX_PORT="9500")
+    assert found.mercadopago_base_url == "http://127.0.0.1:9500/mercadopago"
+    assert found.mercadopago_access_token == "TEST-sandbox-token"
+    assert found.mercadopago_webhook_secret == "sandbox-webhook-secret-0123456789abcdef"
+    assert found.mercadopago_collector_id == "90076076"
+
+
+def test_production_pays_nobody_until_it_is_told_whom() -> None:
+    found = load(APP_ENV="production")
+    assert found.mercadopago_base_url == "https://api.mercadopago.com"
+    assert {getattr(found, name.lower()) for name in PAYMENT_KEYS} == {""}
+    for name in PAYMENT_KEYS:
+        assert getattr(load(APP_ENV="production", **{name: "own"}), name.lower()) == "own"
+
+
+@pytest.mark.parametrize("name", PAYMENT_KEYS)
+def test_production_refuses_the_sandboxs_keys(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load(APP_ENV="production", **{name: getattr(load(), name.lower())})
