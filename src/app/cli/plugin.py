@@ -8,6 +8,7 @@ from app.cli.carts import carts
 from app.cli.demo.commands import demo
 from app.cli.jobs import jobs
 from app.cli.orders import orders
+from app.cli.payments import payments
 from app.cli.promos import promos
 from app.cli.rates import rates
 from app.cli.stock import stock
@@ -16,7 +17,7 @@ from app.cli.users import users
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (carts, demo, jobs, orders, promos, rates, stock, users)
+GROUPS: tuple["Group", ...] = (carts, demo, jobs, orders, payments, promos, rates, stock, users)
 
 
 class CommandLine(CLIPlugin):

@@ -23,7 +23,7 @@ UNKNOWN_SECONDS = 60.0
 TOLD_SECONDS = 20.0
 # A payment that the provider denies for a day was never there.
 PARKED_SECONDS = 24 * 3600.0
-BATCH = 50
+BATCH, ALL = 50, 10_000
 RUN_SECONDS = 40.0
 
 log = structlog.get_logger("app.payments")
@@ -33,10 +33,17 @@ class Reconciliation:
     """One run: bounded in time, over when the provider does not answer. Twice at once is as good as once."""
 
     def __init__(
-        self, desk: PaymentDesk, *, seconds: float = RUN_SECONDS, unknown_seconds: float = UNKNOWN_SECONDS
+        self,
+        desk: PaymentDesk,
+        *,
+        seconds: float = RUN_SECONDS,
+        unknown_seconds: float = UNKNOWN_SECONDS,
+        everything: bool = False,
     ) -> None:
+        """`everything` asks about every payment that may still change, also before its time."""
         self.desk = desk
         self.unknown_seconds = unknown_seconds
+        self.everything = everything
         self._until = time.monotonic() + seconds
         self.done: Counter[str] = Counter()
 
@@ -80,12 +87,9 @@ class Reconciliation:
 
     async def _due(self) -> list[int]:
         """Orders whose payments are to be asked about: silence is no answer."""
-        found = (
-            select(Payment.order_id)
-            .where(Payment.check_at <= func.clock_timestamp())
-            .order_by(Payment.check_at)
-            .limit(BATCH)
-        )
+        due = Payment.check_at.is_not(None) if self.everything else Payment.check_at <= func.clock_timestamp()
+        limit = ALL if self.everything else BATCH
+        found = select(Payment.order_id).where(due).order_by(Payment.check_at).limit(limit)
         async with self.desk.sessions() as session:
             return list((await session.execute(found)).scalars())
 
