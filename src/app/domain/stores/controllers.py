@@ -17,6 +17,7 @@ from app.errors import Forbidden
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, require_match, tagged
 from app.http.guards import BASIC_FIRST, provide_user, signed_in, staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate, wants_page
 from app.http.principal import Principal
@@ -119,7 +120,7 @@ class StoreProductController(Controller):
         guards=[signed_in],
         before_request=may_add_store_product,
         operation_id="flash_store_products_create",
-        opt={ERRORS: (403,)},
+        opt={ERRORS: (403,), KEYED: True},
     )
     async def create(self, session: Session, user: User, data: StoreProductInput) -> Response[StoreProduct]:
         return tagged(await StoreProductService(session).create(data, user), status_code=201)
@@ -133,7 +134,7 @@ class StoreProductController(Controller):
         guards=[signed_in],
         before_request=may_change_store_product,
         operation_id="flash_store_products_update",
-        opt={ERRORS: (403, 412)},
+        opt={ERRORS: (403, 412), KEYED: True},
     )
     async def replace(
         self,

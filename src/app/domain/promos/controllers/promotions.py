@@ -11,6 +11,7 @@ from app.domain.promos.schemas import ActivePromo, Audience, Promo, PromoWrite, 
 from app.domain.promos.service.audience import AudienceService
 from app.domain.promos.service.promotions import PromoService
 from app.http.guards import BASIC_FIRST, provide_user, signed_in
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
@@ -46,7 +47,11 @@ class PromoController(Controller):
         return await PromoService(session).active(user)
 
     @post(
-        LIST, guards=[signed_in], before_request=may_promote, operation_id="flash_promos_create", opt={ERRORS: (403,)}
+        LIST,
+        guards=[signed_in],
+        before_request=may_promote,
+        operation_id="flash_promos_create",
+        opt={ERRORS: (403,), KEYED: True},
     )
     async def create(self, session: AsyncSession, user: Principal, data: PromoWrite) -> Promo:
         return await PromoService(session).create(user, data)
@@ -66,7 +71,13 @@ class PromoController(Controller):
     async def change(self, session: AsyncSession, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
         return await PromoService(session).change(user, id, data)
 
-    @post(CANCEL, guards=[signed_in], status_code=200, operation_id="flash_promos_cancel", opt={ERRORS: (403,)})
+    @post(
+        CANCEL,
+        guards=[signed_in],
+        status_code=200,
+        operation_id="flash_promos_cancel",
+        opt={ERRORS: (403,), KEYED: True},
+    )
     async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
         return await PromoService(session).cancel(user, id)
 

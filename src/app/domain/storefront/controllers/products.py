@@ -20,6 +20,7 @@ from app.domain.stores.service.store_products import StoreProductService
 from app.http.decoding import ApiRequest
 from app.http.etags import is_conditional, read_of, require_match, tagged
 from app.http.guards import anyone, provide_user, staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 from app.http.throttling import THROTTLE
@@ -49,7 +50,7 @@ class ProductController(Controller):
         "products": Provide(provide_products, sync_to_thread=False),
     }
 
-    @post("/", guards=[staff], operation_id="products_create", opt={THROTTLE: "product_create"})
+    @post("/", guards=[staff], operation_id="products_create", opt={THROTTLE: "product_create", KEYED: True})
     async def create(self, front: Front, products: Products, user: User, data: ProductInput) -> Response[ProductDetail]:
         return tagged(await front.detail(await products.create(data, user)), status_code=201)
 
@@ -68,7 +69,7 @@ class ProductController(Controller):
     async def one(self, request: ApiRequest, front: Front, id: int) -> Response[ProductDetail]:  # noqa: A002 - the path's name
         return read_of(request, await front.detail(id))
 
-    @put("/{id:int}/", guards=[staff], operation_id="products_update", opt={ERRORS: (412,)})
+    @put("/{id:int}/", guards=[staff], operation_id="products_update", opt={ERRORS: (412,), KEYED: True})
     async def replace(
         self,
         request: ApiRequest,
