@@ -6,10 +6,12 @@ from uuid import UUID, uuid1, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.accounts.models import User
+from app.domain.accounts.models import User, VerificationCode
+from app.domain.accounts.service.codes import CodeService
+from app.settings import Settings
 from tests.carts.visiting import CUSTOMER, PUBLIC, Json, line, put, row_of, see, silent_for
 from tests.factories import PASSWORD, make_user
 from tests.factories_catalog import make_product
@@ -174,3 +176,20 @@ async def test_two_users_at_once_make_one_owner(client: httpx.AsyncClient, db: A
     answers = await asyncio.gather(*(login(client, user, anonymous_id) for user in (first, second)))
     winners = [answer["user"]["id"] for answer in answers if answer["cart_linked"]]
     assert [(await row_of(db, cart_id))["user_id"]] == winners
+
+
+async def test_a_verified_address_links_it_too(
+    client: httpx.AsyncClient, db: AsyncSession, settings: Settings, people: People
+) -> None:
+    user = await make_user(db, email="ana@example.com", is_active=False, email_verified=False)
+    codes = CodeService(db, settings)
+    await codes.issue(user.id, "EMAIL_VERIFICATION", user.email)
+    code_id = (await db.execute(select(VerificationCode.id))).scalar_one()
+    found = await codes.reveal(code_id)
+    await db.commit()
+    assert found is not None
+    cart_id, anonymous_id = await cart_of(client, line(await make_product(db)))
+    body = {"email": user.email, "code": found.code, "anonymous_cart_id": anonymous_id}
+    answer = await client.post("/api/auth/verify-email/", json=body)
+    assert (answer.status_code, answer.json()["cart_linked"], answer.json()["cart_id"]) == (200, True, cart_id)
+    assert (await see(client, cart_id, people.staff))["user"] == user.id
