@@ -19,6 +19,7 @@ from sqlalchemy import (
     distinct,
     func,
     literal,
+    or_,
     select,
 )
 
@@ -28,7 +29,8 @@ from app.domain.carts.rules import EXPIRES_AFTER_DAYS
 from app.domain.catalog.models import Product
 
 ReadStatement = Select[*tuple[Any, ...]]
-CLOCK = func.clock_timestamp()
+# Stable within a statement, so that an index answers what lies before or after an instant.
+CLOCK = func.statement_timestamp()
 NEWEST = (Cart.last_activity.desc(), Cart.id.desc())
 MOST_ABANDONED = 10
 
@@ -51,6 +53,20 @@ def is_left(minutes: int) -> ColumnElement[bool]:
 def standing(minutes: int) -> ColumnElement[str]:
     """What a cart is by the clock, whether or not a job has written it down."""
     return case((is_expired(), "expired"), (is_left(minutes), "abandoned"), else_=Cart.status)
+
+
+def stands(status: str, minutes: int) -> ColumnElement[bool]:
+    """Whether a cart's standing is this one; the same as `standing`, in words that an index understands."""
+    lately = Cart.last_activity > CLOCK - silence(EXPIRES_AFTER_DAYS * 24 * 60)
+    match status:
+        case "active":
+            return and_(Cart.status == "active", Cart.last_activity > CLOCK - silence(minutes), lately)
+        case "abandoned":
+            return and_(or_(Cart.status == "abandoned", is_left(minutes)), lately)
+        case "expired":
+            return or_(Cart.status == "expired", is_expired())
+        case _:
+            return Cart.status == status
 
 
 def abandoned_at(minutes: int) -> ColumnElement[Any]:
@@ -79,8 +95,8 @@ def carts(minutes: int) -> ReadStatement:
 
 def listed(minutes: int, *, user_id: int | None, status: str | None, since: dt.timedelta | None) -> ReadStatement:
     """Carts that pass the filters, latest activity first; without a status all but the active ones."""
-    now = standing(minutes)
-    statement = carts(minutes).where(now != "active" if status is None else now == status)
+    wanted = ~stands("active", minutes) if status is None else stands(status, minutes)
+    statement = carts(minutes).where(wanted)
     if user_id is not None:
         statement = statement.where(Cart.user_id == user_id)
     if since is not None:
@@ -117,13 +133,12 @@ def _began(first: dt.datetime | None, before: dt.datetime | None) -> tuple[Colum
 
 def statistics(minutes: int, first: dt.datetime | None, before: dt.datetime | None) -> ReadStatement:
     """Carts that began from `first` on and before `before`, counted by their standing."""
-    now = standing(minutes)
     recovery = func.avg(Cart.recovered_at - Cart.abandoned_at).filter(Cart.recovered_at >= Cart.abandoned_at)
-    mean = func.avg(Cart.total).filter(now == "abandoned")
+    mean = func.avg(Cart.total).filter(stands("abandoned", minutes))
     return select(
         func.count().label("total_count"),
         *(
-            func.count().filter(now == status).label(f"{status}_count")
+            func.count().filter(stands(status, minutes)).label(f"{status}_count")
             for status in ("recovered", "converted", "abandoned", "active")
         ),
         cast(func.round(func.coalesce(mean, 0), 2), Numeric(22, 2)).label("average_value"),
@@ -138,7 +153,7 @@ def most_abandoned(minutes: int, first: dt.datetime | None, before: dt.datetime 
         select(Product.id, Product.name, count.label("carts"))
         .join(CartItem, CartItem.product_id == Product.id)
         .join(Cart, Cart.id == CartItem.cart_id)
-        .where(standing(minutes) == "abandoned", *_began(first, before))
+        .where(stands("abandoned", minutes), *_began(first, before))
         .group_by(Product.id)
         .order_by(count.desc(), Product.id)
         .limit(MOST_ABANDONED)
