@@ -14,8 +14,8 @@ from app.settings import Settings
 from tests.sources import NOT_OURS, ROOT, Source, files, sources
 
 BASE = (
-    "app.environment", "app.settings", "app.errors", "app.logs", "app.metrics", "app.http", "app.db", "app.jobs.queue",
-    "app.jobs.retries",
+    "app.environment", "app.settings", "app.errors", "app.logs", "app.metrics", "app.tracing", "app.http", "app.db",
+    "app.jobs.queue", "app.jobs.retries",
 )  # fmt: skip
 DOMAINS = [
     "activity", "accounts", "devices", "rates", "site", "inventory", "catalog", "stores", "pricing", "marketing",

@@ -86,6 +86,7 @@ from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
+from app.tracing import traced
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
@@ -184,7 +185,8 @@ def create_app(settings: Settings | None = None) -> Relampago:
     )
     authorize_without_copies(app)
     inner = super(Relampago, app).__call__
-    app.edge = Edge(KnownOrigins.around(inner, app.cors_config), production=settings.production)
+    known = KnownOrigins.around(inner, app.cors_config)
+    app.edge = Edge(traced(known, settings), production=settings.production)
     return app
 
 

@@ -110,6 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refresh_reuse_grace_seconds: int = 10
     log_level: str = "info"
     metrics_token: str = ""
+    otel_exporter_otlp_endpoint: str = ""
+    otel_service_name: str = "relampago"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -155,6 +157,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
         geoip_database=values.get("GEOIP_DATABASE", ""),
         log_level=values.get("LOG_LEVEL", "info").lower(),
+        otel_exporter_otlp_endpoint=values.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/"),
+        otel_service_name=values.get("OTEL_SERVICE_NAME", "relampago"),
         **_keys(values, production=production),
         **_addresses(values),
         **_providers(values, production=production),
