@@ -19,6 +19,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "notifications",
     "email",
     "sheets",
+    "cron",
     "analytics",
     "visitors",
 )

@@ -37,6 +37,7 @@ from app.domain.carts.service.linking import CartLinks
 from app.domain.carts.service.personal_data import CartData
 from app.domain.catalog.controllers import CategoryController, ReviewController
 from app.domain.catalog.service.pictures import PictureStore
+from app.domain.cron.controllers import CronController
 from app.domain.customers.controllers.customers import CustomerController
 from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
@@ -124,6 +125,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     DistributionCenterController,
     ProductSyncController,
     SheetController,
+    CronController,
     StoreController,
     StoreProductController,
     OrderListController,
