@@ -10,6 +10,7 @@ import pytest
 
 from tests.carts.visiting import CARTS, CUSTOMER, line, put, row_of, silent_for
 from tests.factories_catalog import make_product
+from tests.factories_marketing import make_coupon
 from tests.orders.conftest import Counter
 from tests.shop import Headers
 
@@ -99,6 +100,20 @@ async def test_what_no_order_can_be_made_of(counter: Counter, why: str) -> None:
     assert await row_of(counter.db, cart_id) == before
     assert await counter.value("SELECT count(*) FROM orders") == orders
     assert (await convert(counter, 999_999_999, staff)).status_code == 404
+
+
+@pytest.mark.parametrize("active", [True, False])
+async def test_a_coupon_that_is_still_good_is_taken(counter: Counter, active: bool) -> None:
+    _, staff = await counter.staff()
+    coupon = await make_coupon(counter.db, value=Decimal(10), active=active)
+    cart_id = await new_cart(counter, line(await make_product(counter.db), 2))
+    await counter.value("UPDATE cart SET coupon_id = :coupon RETURNING id", coupon=coupon.id)
+    shown = (await counter.client.get(f"{CARTS}{cart_id}/", headers=staff)).json()
+    assert (shown["coupon_details"]["code"], shown["coupon_details"]["is_valid"]) == (coupon.code, active)
+    order_id = (await convert(counter, cart_id, staff)).json()["order_id"]
+    order = (await counter.client.get(f"/api/orders/{order_id}/", headers=staff)).json()
+    assert (order["total"], order["coupon"]) == (shown["total"], str(coupon.id) if active else None)
+    assert await counter.value("SELECT used FROM coupon") == int(active)
 
 
 async def test_too_little_stock(counter: Counter) -> None:

@@ -11,6 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.domain.carts.models import EMAIL_LENGTH, LABEL_LENGTH, NAME_LENGTH, PHONE_LENGTH
 from app.domain.carts.rules import Status, anonymous_id_of
+from app.domain.catalog.rules.pictures import is_address
+from app.domain.marketing.schemas.coupon_details import CouponDetails
 from app.http.body import Input
 from app.http.fields import BAD_UUID, FieldError, Id, Quantity, refuse_unstorable
 
@@ -92,7 +94,7 @@ class GeneratedId(msgspec.Struct):
     status: Literal["success"] = "success"
 
 
-class ProductDetails(msgspec.Struct):
+class LineProduct(msgspec.Struct):
     """A line's product as it is today; a deleted one keeps its name."""
 
     id: int
@@ -105,12 +107,29 @@ class ProductDetails(msgspec.Struct):
     special_promotion_name: str | None
 
 
+def product_of(row: Any, media_url: str) -> LineProduct | None:
+    """The product of a line's row. `media_url` leads the names of stored pictures; a provider's address stays."""
+    if row.product_id is None:
+        return None
+    image = row.image
+    return LineProduct(
+        id=row.product_id,
+        name=row.name,
+        image=image if image is None or is_address(image) else f"{media_url}{image}",
+        volume=row.volume,
+        dimensions=row.dimensions,
+        currency=row.currency,
+        has_special_promotion=row.has_special_promotion,
+        special_promotion_name=row.special_promotion_name or None,
+    )
+
+
 class CartItem(msgspec.Struct):
-    """A line. `price_at_time` is what a unit costs now while the cart is open, and later what it cost in the end."""
+    """A line. `price_at_time` is what a unit costs now while the cart is open, and afterwards what it cost when it was put there."""
 
     id: int
     product_id: int | None
-    product_details: ProductDetails | None
+    product_details: LineProduct | None
     quantity: int
     price_at_time: Decimal
     variants: dict[str, Any] | None
@@ -135,7 +154,7 @@ class AbandonedCart(msgspec.Struct):
     abandoned_at: dt.datetime | None
     recovered_at: dt.datetime | None
     products: list[CartItem]
-    coupon_details: dict[str, Any] | None
+    coupon_details: CouponDetails | None
     customer: str
     items_count: int
     time_abandoned: str

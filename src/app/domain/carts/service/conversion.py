@@ -49,6 +49,7 @@ class Convertible(msgspec.Struct, frozen=True):
     id: int
     status: rules.Status
     user_id: int | None
+    coupon_id: UUID | None
     contact: dict[str, Any]
     lines: list[Line]
 
@@ -104,7 +105,7 @@ class CartService:
         name = row.customer_name or f"{row.first_name or ''} {row.last_name or ''}".strip() or email
         contact = {name: getattr(row, name) for name in (*SHIPPING, "delivery_type")}
         contact |= {"recipient_name": name, "customer_email": email, "customer_phone": row.customer_phone}
-        return Convertible(row.id, row.status, row.user_id, contact, [line_of(line) for line in lines])
+        return Convertible(row.id, row.status, row.user_id, row.coupon_id, contact, [line_of(line) for line in lines])
 
     async def mark_converted(self, cart: Convertible, order_id: int) -> None:
         """The order is what the cart became."""

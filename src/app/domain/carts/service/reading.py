@@ -1,6 +1,7 @@
 """Carts as they are shown: by the clock, and while they are open at today's prices."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.carts import rules
 from app.domain.carts.models import Cart
 from app.domain.carts.queries import reading as queries
-from app.domain.carts.schemas import AbandonedCart, CartItem, ProductDetails
+from app.domain.carts.schemas import AbandonedCart, CartItem, product_of
 from app.domain.carts.service.lines import LineService, line_of
 from app.domain.carts.service.prices import NOTHING, CartPricer, Priced, PricedLine
+from app.domain.marketing.service.coupon_details import coupon_details
 from app.domain.storefront.service.products import MEDIA_PATH
 from app.errors import NotFound
 from app.settings import Settings
@@ -56,11 +58,13 @@ class CartReader:
 
     async def _shown(self, rows: Sequence[Any]) -> list[AbandonedCart]:
         items = await LineService(self.session).of([row.id for row in rows])
+        coupons = await coupon_details(self.session, (row.coupon_id for row in rows))
         shown = []
         for row in rows:
             lines = items.get(row.id, [])
-            priced = await self._priced(row, lines)
-            shown.append(self._cart(row, lines, priced))
+            cart = self._cart(row, lines, await self._priced(row, lines))
+            cart.coupon_details = coupons.get(row.coupon_id)
+            shown.append(cart)
         return shown
 
     async def _priced(self, row: Any, lines: Sequence[Any]) -> Priced | None:
@@ -105,21 +109,9 @@ class CartReader:
             time_abandoned=rules.in_spanish(row.time_abandoned),
         )
 
-    def _item(self, row: Any, price: Any) -> CartItem:
-        details = None
-        if row.product_id is not None:
-            image = row.image
-            details = ProductDetails(
-                id=row.product_id,
-                name=row.name,
-                image=image if image is None or image.startswith("https://") else f"{self.media_url}{image}",
-                volume=row.volume,
-                dimensions=row.dimensions,
-                currency=row.currency,
-                has_special_promotion=row.has_special_promotion,
-                special_promotion_name=row.special_promotion_name or None,
-            )
-        return CartItem(row.id, row.product_id, details, row.quantity, price, row.variants, row.variants_label)
+    def _item(self, row: Any, price: Decimal) -> CartItem:
+        product = product_of(row, self.media_url)
+        return CartItem(row.id, row.product_id, product, row.quantity, price, row.variants, row.variants_label)
 
 
 def _veiled(cart: AbandonedCart) -> AbandonedCart:

@@ -9,28 +9,16 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.domain.catalog.rules.pictures import is_address
+from app.domain.carts.schemas import LineProduct, product_of
+from app.domain.marketing.schemas.coupon_details import CouponDetails
 from app.domain.orders.states import PaymentMethod, Status
-
-
-class OrderProductDetails(msgspec.Struct):
-    """A line's product as it is today; a deleted one keeps its name."""
-
-    id: int
-    name: str
-    image: str | None
-    volume: str
-    dimensions: str
-    currency: str
-    has_special_promotion: bool
-    special_promotion_name: str | None
 
 
 class OrderItem(msgspec.Struct):
     """A line. `price_at_time` is what a unit cost when it was ordered."""
 
     id: int
-    product_details: OrderProductDetails | None
+    product_details: LineProduct | None
     quantity: int
     price_at_time: Decimal
     variants: dict[str, Any] | None
@@ -44,27 +32,6 @@ class OrderMove(msgspec.Struct):
     status: str
     by: int | None
     cause: str
-
-
-class OrderCoupon(msgspec.Struct):
-    """An order's coupon as it is now. Its usages name other people, so there are none here."""
-
-    id: UUID
-    code: str
-    type: str
-    value: Decimal
-    max_amount: Decimal | None
-    min_purchase: Decimal
-    max_uses: int | None
-    used: int
-    expires_at: dt.datetime | None
-    active: bool
-    categories: list[int]
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    is_expired: bool
-    is_valid: bool
-    usages: tuple[()] = ()
 
 
 class Order(msgspec.Struct):
@@ -94,7 +61,7 @@ class Order(msgspec.Struct):
     products: list[OrderItem]
     shipping_notification_sent: bool
     coupon: UUID | None
-    coupon_details: OrderCoupon | None
+    coupon_details: CouponDetails | None
     is_temporary: bool
     anonymous_id: str | None
     last_activity: dt.datetime | None
@@ -110,18 +77,10 @@ _SAME = tuple(
 )
 
 
-def coupon_of(row: Any) -> OrderCoupon:
-    """A row of the coupons with their categories and the instant at which it was read."""
-    over = row.expires_at is not None and row.expires_at <= row.now
-    left = row.max_uses is None or row.used < row.max_uses
-    same = {name: getattr(row, name) for name in OrderCoupon.__struct_fields__[:-3]}
-    return OrderCoupon(**same, is_expired=over, is_valid=row.active and not over and left)
-
-
 def order_of(
     row: Any,
     items: Sequence[OrderItem],
-    coupon: OrderCoupon | None = None,
+    coupon: CouponDetails | None = None,
     timeline: Sequence[OrderMove] | UnsetType = UNSET,
 ) -> Order:
     """A row of the orders with its lines and its coupon."""
@@ -138,20 +97,7 @@ def order_of(
 
 def item_of(row: Any, media_url: str) -> OrderItem:
     """A row of `queries.items_of`. `media_url` leads the names of stored pictures; a provider's address stays."""
-    details = None
-    if row.product_id is not None:
-        image = row.image
-        details = OrderProductDetails(
-            id=row.product_id,
-            name=row.name,
-            image=image if image is None or is_address(image) else f"{media_url}{image}",
-            volume=row.volume,
-            dimensions=row.dimensions,
-            currency=row.currency,
-            has_special_promotion=row.has_special_promotion,
-            special_promotion_name=row.special_promotion_name or None,
-        )
-    return OrderItem(row.id, details, row.quantity, row.price, row.variants, row.variants_label)
+    return OrderItem(row.id, product_of(row, media_url), row.quantity, row.price, row.variants, row.variants_label)
 
 
 class OrderStatistics(msgspec.Struct):

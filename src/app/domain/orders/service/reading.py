@@ -1,15 +1,12 @@
 """Orders as the contract shows them."""
 
 from collections import defaultdict
-from collections.abc import Collection
-from uuid import UUID
 
 from msgspec import UNSET
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.marketing.models import Coupon
-from app.domain.marketing.queries.coupons import coupons as coupons_with_categories
+from app.domain.marketing.service.coupon_details import coupon_details
 from app.domain.orders.models import Order
 from app.domain.orders.queries import lists
 from app.domain.orders.queries import reading as queries
@@ -43,7 +40,7 @@ class OrderReader:
         items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
         for item in await self.session.execute(queries.items_of(ids)):
             items[item.order_id].append(schemas.item_of(item, self.media_url))
-        coupons = await self._coupons({row.coupon_id for row in rows} - {None})
+        coupons = await coupon_details(self.session, (row.coupon_id for row in rows))
         moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
         if timeline:
             for move in await self.session.execute(queries.moves_of(ids)):
@@ -52,12 +49,6 @@ class OrderReader:
             schemas.order_of(row, items[row.id], coupons.get(row.coupon_id), moves[row.id] if timeline else UNSET)
             for row in rows
         ]
-
-    async def _coupons(self, ids: Collection[UUID]) -> dict[UUID, schemas.OrderCoupon]:
-        if not ids:
-            return {}
-        rows = await self.session.execute(coupons_with_categories().where(Coupon.id.in_(ids)))
-        return {row.id: schemas.coupon_of(row) for row in rows}
 
 
 class OrderPages:
