@@ -125,7 +125,7 @@ def product_of(row: Any, media_url: str) -> LineProduct | None:
 
 
 class CartItem(msgspec.Struct):
-    """A line. `price_at_time` is what a unit costs now while the cart is open, and afterwards what it cost when it was put there."""
+    """A line. `price_at_time` is what a unit costs now while the cart is open, later what it cost when written."""
 
     id: int
     product_id: int | None
