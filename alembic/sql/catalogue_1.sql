@@ -163,14 +163,26 @@ BEGIN
     RETURN COALESCE(catalogue_near(bare), catalogue_quote(bare) || ':*');
 END $$;
 
--- A search as a query of words, all of which have to be there in any order; NULL finds nothing.
+-- A search as a query of words, all of which have to be there in any order; NULL finds nothing. A lone dash between
+-- words asks for nothing.
 CREATE FUNCTION catalogue_query(p_search text) RETURNS tsquery
-LANGUAGE sql STABLE AS $$
-    SELECT string_agg('(' || t.term || ')', ' & ')::tsquery
-      FROM (SELECT DISTINCT left(c, 100) AS chunk FROM regexp_split_to_table(catalogue_fold(p_search), '\s+') c
-             WHERE c <> '' LIMIT 12) s,
-           LATERAL (SELECT catalogue_term(s.chunk) AS term) t
-$$;
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    chunks text[] := array_remove(regexp_split_to_array(left(catalogue_fold(p_search), 400), '\s+'), '');
+    whole text := array_to_string(chunks, '');
+    chunk text;
+    term text;
+    found text;
+BEGIN
+    FOREACH chunk IN ARRAY chunks[1:12] LOOP
+        CONTINUE WHEN chunk ~ '^[!-/:-@\[-`{-~]+$' AND whole ~ '[^!-/:-@\[-`{-~]';
+        term := catalogue_term(left(chunk, 100));
+        IF term IS NOT NULL THEN
+            found := concat_ws(' & ', found, '(' || term || ')');
+        END IF;
+    END LOOP;
+    RETURN found::tsquery;
+END $$;
 
 -- How many products there are, by category and availability: the sum of the rows. A writer adds rows and so waits for
 -- nobody; a job folds them.

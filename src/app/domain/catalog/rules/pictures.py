@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from app.errors import Unavailable
 
+ADDRESS_SCHEMES = ("https://", "http://")
 FOLDER = "products"
 MAX_BYTES = 10 << 20
 # What decoding one picture may take; who would take more is refused from his header alone.
@@ -72,7 +73,7 @@ def key_of(stored: str) -> str | None:
 
 def is_address(stored: str) -> bool:
     """Whether a product's column holds an address at the image provider, and not a file's name."""
-    return stored.startswith(("https://", "http://"))
+    return stored.startswith(ADDRESS_SCHEMES)
 
 
 def check_header(content: bytes) -> None:

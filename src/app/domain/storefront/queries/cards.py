@@ -12,6 +12,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    or_,
     select,
     text,
     true,
@@ -20,6 +21,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.db.prepared import argument
 from app.domain.catalog.models import Category, Product, ProductOption
+from app.domain.catalog.rules.pictures import ADDRESS_SCHEMES
 from app.domain.storefront.queries.prices import Discounts, discounted, percentage_of_one
 from app.domain.storefront.queries.stock import units_of
 
@@ -68,7 +70,7 @@ def _written(card: Select[*tuple[Any, ...]], ids: FromClause, order: Sequence[Co
 
 
 def _address(name: Any) -> ColumnElement[Any]:
-    return case((name.startswith("https://"), name), else_=MEDIA + name)
+    return case((or_(*(name.startswith(scheme) for scheme in ADDRESS_SCHEMES)), name), else_=MEDIA + name)
 
 
 def _blank(pool: Any) -> ColumnElement[Any]:
