@@ -62,8 +62,12 @@ LANGUAGE plpgsql AS $$
 DECLARE
     category_name text;
 BEGIN
-    -- The lock keeps a renaming of the category away until this product can be seen by it.
-    SELECT c.name INTO category_name FROM category c WHERE c.id = NEW.category_id FOR KEY SHARE;
+    -- The lock keeps a renaming of the category away until this product can be seen by it. One that was there before is
+    -- waited for by the renaming, which comes from the category to its products: no lock the other way round.
+    IF TG_OP = 'INSERT' OR NEW.category_id IS DISTINCT FROM OLD.category_id THEN
+        PERFORM FROM category c WHERE c.id = NEW.category_id FOR KEY SHARE;
+    END IF;
+    SELECT c.name INTO category_name FROM category c WHERE c.id = NEW.category_id;
     NEW.search_name := catalogue_fold(NEW.name);
     NEW.search_words := catalogue_vector(NEW.name, NEW.brand, category_name);
     INSERT INTO search_word (word)
