@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, OutcomeUnknown, Throttled, Unavailable
+from app.metrics import provider_call
 from app.settings import Settings
 
 CONNECT_SECONDS = 5.0
@@ -103,7 +104,8 @@ class CloudinaryClient:
         try:
             # The timeouts of the connection are for each read; an answer that trickles in would have no end.
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._http.post(url, data=fields, files=files)
+                with provider_call("cloudinary"):
+                    answer = await self._http.post(url, data=fields, files=files)
         except _NOT_SENT as error:
             raise Unavailable(f"Cloudinary cannot be reached: {error!r}", retry_after=RETRY_SECONDS) from error
         except (httpx.HTTPError, TimeoutError) as error:

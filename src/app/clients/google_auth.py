@@ -13,6 +13,7 @@ import msgspec
 
 from app.clients.errors import NotConfigured, NotPermitted, ProviderError, Unavailable
 from app.environment import is_protected
+from app.metrics import provider_call
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 FCM_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -132,7 +133,8 @@ class GoogleAuth:
         form = {"grant_type": GRANT_TYPE, "assertion": _assertion(account, self._scope)}
         for attempt in range(1, TRIES + 1):
             try:
-                answer = await self._http.post(account.token_uri, data=form)
+                with provider_call("google"):
+                    answer = await self._http.post(account.token_uri, data=form)
             except httpx.HTTPError as error:
                 failure = Unavailable(f"no answer from Google's token endpoint: {error!r}", retry_after=1.0)
             else:

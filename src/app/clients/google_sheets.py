@@ -13,6 +13,7 @@ import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, Throttled, Unavailable
 from app.clients.google_auth import SHEETS_SCOPE, GoogleAuth
+from app.metrics import provider_call
 from app.settings import Settings
 
 Cell = str | int | float | bool | None
@@ -159,9 +160,10 @@ class SheetsClient:
         headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._http.request(
-                    method, self._url + path, params=params, content=content, headers=headers
-                )
+                with provider_call("sheets"):
+                    return await self._http.request(
+                        method, self._url + path, params=params, content=content, headers=headers
+                    )
         except (httpx.HTTPError, TimeoutError) as error:
             raise Unavailable(f"Sheets cannot be reached: {error!r}", retry_after=RETRY_SECONDS) from error
 

@@ -22,6 +22,7 @@ from app.clients.mercadopago_answers import (
     failure_of,
     read,
 )
+from app.metrics import provider_call
 from app.settings import Settings
 
 # A person waits for most calls: all tries of one together end before this.
@@ -210,7 +211,8 @@ class MercadoPagoClient:
         for attempt in range(1, TRIES + 1):
             asked = ""
             try:
-                answer = await self._http.send(request)
+                with provider_call("mercadopago"):
+                    answer = await self._http.send(request)
             except httpx.TransportError:
                 if attempt == TRIES:
                     raise

@@ -23,6 +23,10 @@ _WAITING = text("""
     SELECT count(*), COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - query_start)), 0)
       FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """)
+_WEBHOOKS = text("""
+    SELECT COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - received_at)), 0)
+      FROM payment_notification WHERE handled_at IS NULL
+""")
 _INVARIANTS = text("SELECT name, violations, EXTRACT(epoch FROM clock_timestamp() - checked_at) FROM invariant")
 
 
@@ -42,6 +46,7 @@ class FigureService:
         async with self.engine.connect() as connection:
             queue = [(str(state), float(count)) for state, count in await connection.execute(_QUEUE)]
             lag = float((await connection.execute(_LAG)).scalar_one())
+            told = float((await connection.execute(_WEBHOOKS)).scalar_one())
             waiters, longest = (await connection.execute(_WAITING)).one()
             invariants = (await connection.execute(_INVARIANTS)).all()
         broken = [(str(name), float(violations)) for name, violations, _ in invariants]
@@ -49,6 +54,7 @@ class FigureService:
         return [
             Gauge("relampago_queue_jobs", "Jobs by state", "state", queue),
             Gauge("relampago_queue_lag_seconds", "How long the oldest due job has waited", values=[("", lag)]),
+            Gauge("relampago_webhook_lag_seconds", "How long the oldest notification waits", values=[("", told)]),
             Gauge("relampago_lock_waiters", "Sessions that wait for a lock", values=[("", float(waiters))]),
             Gauge("relampago_lock_longest_wait_seconds", "The longest of them", values=[("", float(longest))]),
             Gauge("relampago_invariant_violations", "Rows that break a rule that nothing may break", "rule", broken),
