@@ -20,7 +20,6 @@ from app.domain.catalog.schemas import (
     ReviewChange,
     ReviewInput,
 )
-from app.domain.catalog.service import reviews
 from app.domain.catalog.service.categories import CategoryService
 from app.domain.catalog.service.reviews import ReviewService
 from app.domain.catalog.service.trees import TreeService
@@ -28,7 +27,7 @@ from app.http.decoding import ApiRequest
 from app.http.etags import read_of, require_match, tagged
 from app.http.guards import anyone, provide_user, signed_in, staff
 from app.http.openapi.hints import ERRORS, QUERY
-from app.http.pagination import Page, paginate
+from app.http.pagination import Page, page_of
 from app.http.principal import Principal
 from app.http.query import required_id_of
 
@@ -97,10 +96,10 @@ class ReviewController(Controller):
     dependencies = {"reviews": Provide(provide_reviews, sync_to_thread=False)}  # noqa: RUF012
 
     @get("/", guards=[anyone], operation_id="reviews_list")
-    async def all(self, request: ApiRequest, session: Session, caller: Caller) -> Response[Page[Review]]:
+    async def all(self, request: ApiRequest, reviews: Reviews, caller: Caller) -> Response[Page[Review]]:
         """10 a page, newest first; staff see also those that were not approved."""
-        listed = reviews.listed(caller)
-        return read_of(request, await paginate(request, session, listed, size=PAGE_SIZE, render=reviews.shown))
+        count, rows = partial(reviews.count, caller), partial(reviews.page, caller)
+        return read_of(request, await page_of(request, PAGE_SIZE, count=count, rows=rows))
 
     @post("/", guards=[signed_in], operation_id="reviews_create")
     async def create(self, reviews: Reviews, user: User, data: ReviewInput) -> Response[Review]:

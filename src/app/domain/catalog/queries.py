@@ -48,6 +48,12 @@ def counted_categories() -> Select[*tuple[Any, ...]]:
     )
 
 
+def count_reviews(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """How many `reviews` has: deleted products are few, and authors need not be looked at."""
+    gone = select(Product.id).where(Product.deleted_at.is_not(None))
+    return select(func.count()).select_from(Review).where(condition, Review.product_id.not_in(gone))
+
+
 def reviews(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Reviews of products that were not deleted, newest first."""
     return (

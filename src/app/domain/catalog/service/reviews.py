@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,6 +36,15 @@ class ReviewService:
         if not found:
             raise NotFound
         return found[0]
+
+    async def count(self, caller: Principal | None) -> int:
+        """How many are public; for staff all."""
+        return int((await self.session.execute(queries.count_reviews(_public(caller)))).scalar_one())
+
+    async def page(self, caller: Principal | None, limit: int, offset: int) -> list[Review]:
+        """Newest first."""
+        statement = queries.reviews(_public(caller)).limit(limit).offset(offset)
+        return [shown(row) for row in await self.session.execute(statement)]
 
     async def of_product(self, product_id: int, caller: Principal | None) -> list[Review]:
         """Approved ones; for staff all."""
@@ -136,11 +145,6 @@ class ReviewService:
         )
         if (await self.session.execute(statement)).first() is None:
             raise Invalid.field("product", f'Invalid pk "{product_id}" - object does not exist.')
-
-
-def listed(caller: Principal | None) -> Select[*tuple[Any, ...]]:
-    """The statement behind the public list, for paging."""
-    return queries.reviews(_public(caller))
 
 
 def shown(row: Row[*tuple[Any, ...]]) -> Review:
