@@ -36,7 +36,7 @@ def _key(name: str) -> sa.Column:
     return sa.Column(name, sa.Uuid(), nullable=False, server_default=sa.text("gen_random_uuid()"))
 
 
-def _reference(table: str, column: str, to: str, ondelete: str | None) -> sa.ForeignKeyConstraint:
+def _reference(table: str, column: str, to: str, ondelete: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column], [to], name=op.f(f"fk_{table}_{column}"), ondelete=ondelete)
 
 
@@ -168,7 +168,7 @@ def _create_refund() -> None:
         _instant("created_at", now=True),
         _instant("done_at", nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_refund")),
-        _reference("payment_refund", "charge_id", "payment_charge.id", None),
+        _reference("payment_refund", "charge_id", "payment_charge.id", "CASCADE"),
         _reference("payment_refund", "by_id", "users.id", "SET NULL"),
         sa.UniqueConstraint("key", name=op.f("uq_payment_refund_key")),
         sa.UniqueConstraint("request_mark", name=op.f("uq_payment_refund_request_mark")),

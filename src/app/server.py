@@ -54,8 +54,10 @@ from app.domain.orders.controllers.orders import OrderController
 from app.domain.payments.controllers.distribution_centers import DistributionCenterController
 from app.domain.payments.controllers.notifications import NotificationController as PaymentNotificationController
 from app.domain.payments.controllers.payments import PaymentController
+from app.domain.payments.controllers.return_page import ReturnController
 from app.domain.payments.service.desk import PaymentDesk
 from app.domain.payments.service.order_money import OrderMoney
+from app.domain.payments.service.personal_data import PaymentData
 from app.domain.promos.controllers.cart import CartController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
@@ -140,6 +142,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     NotificationController,
     PaymentController,
     PaymentNotificationController,
+    ReturnController,
     EmailController,
     UnsubscribeController,
     VisitorController,
@@ -215,7 +218,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "cart_linker": CartLinks(settings),
         "pictures": PictureStore(settings, sessions),
         "places": PlaceBook(settings.geoip_database),
-        "personal_data": (CartData(), MailData(), PushData()),
+        "personal_data": (CartData(), MailData(), PaymentData(), PushData()),
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),

@@ -165,3 +165,14 @@ async def test_who_is_asked_about_when(counter: Counter) -> None:
     await counter.rows("UPDATE payment SET created_at = now() - interval '5 days'")
     await counter.reconcile()
     assert await counter.value("SELECT check_at FROM payment") is None
+
+
+async def test_the_books_are_looked_at(counter: Counter) -> None:
+    found = "SELECT violations FROM invariant WHERE name = 'payments_add_up'"
+    order_id, _ = await counter.paid("100.00")
+    await counter.refund(order_id, "30.00")
+    await counter.run("upkeep:check_invariants")
+    assert await counter.value(found) == 0
+    await counter.rows("UPDATE payment SET refunded_amount = 10")
+    await counter.run("upkeep:check_invariants")
+    assert await counter.value(found) == 1

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.factories import make_user
+from tests.factories import bearer, make_user
 from tests.payments.counter import Counter
 
 
@@ -198,3 +198,32 @@ async def test_what_is_not_paid_cannot_be_refunded(counter: Counter) -> None:
     await counter.started(order_id)
     answer = await counter.refund(order_id)
     assert (answer.status_code, answer.json()["code"]) == (400, "not_approved")
+
+
+@pytest.mark.parametrize("place", ["ok", "error", "pendiente"])
+async def test_where_the_buyer_comes_back_to(counter: Counter, place: str) -> None:
+    evil = "<script>alert(1)</script>"
+    answer = await counter.client.get(f"/pago/{place}", params={"status": evil, "preference_id": "https://evil.test"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "evil" not in answer.text
+    assert evil not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert (await counter.client.get("/pago/x")).status_code == 404
+
+
+async def test_an_order_with_money_stays(counter: Counter) -> None:
+    order_id, _ = await counter.paid()
+    headers = bearer(counter.settings, counter.staff)
+    answer = await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)
+    assert answer.status_code == 400
+    await counter.refund(order_id)
+    assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)).status_code == 204
+    assert await counter.value("SELECT count(*) FROM payment") == 0
+
+
+async def test_payments_are_in_the_export_of_an_account(counter: Counter) -> None:
+    order_id, number = await counter.paid()
+    headers = bearer(counter.settings, counter.buyer)
+    (found,) = (await counter.client.get("/api/auth/me/export/", headers=headers)).json()["payments"]
+    assert (found["order_id"], found["status"], found["mercadopago_id"]) == (order_id, "approved", number)

@@ -30,6 +30,20 @@ RULES = {
         SELECT count(*) FROM orders o
          CROSS JOIN LATERAL (SELECT status FROM order_event e WHERE e.order_id = o.id ORDER BY e.id DESC LIMIT 1) last
          WHERE o.created_at > now() - interval '2 days' AND last.status <> o.status""",
+    # What was captured less what was given back is what the payment says; nothing is given back that never came.
+    "payments_add_up": """
+        SELECT count(*) FROM payment p
+          LEFT JOIN payment_charge c ON c.payment_id = p.id AND c.settling
+         CROSS JOIN LATERAL (
+            SELECT COALESCE(sum(amount), 0) AS done FROM payment_refund r
+             WHERE r.charge_id = c.id AND r.state = 'done') r
+         WHERE p.updated_at > now() - interval '2 days'
+           AND (p.captured_amount <> COALESCE(c.amount, 0) OR p.refunded_amount < r.done
+                OR p.status IN ('approved', 'refunded') AND c.id IS NULL)""",
+    # A second payment of an order goes back; what is asked for is soon given.
+    "refunds_end": """
+        SELECT count(*) FROM payment_refund
+         WHERE state = 'requested' AND created_at < now() - interval '1 hour'""",
     "one_push_a_day": """
         SELECT count(*) FROM (
             SELECT FROM push_log WHERE promo_id IS NOT NULL AND created_at > now() - interval '2 days'

@@ -135,7 +135,7 @@ class PaymentRefund(Identified, Base):
         Index("ix_payment_refund_open", "busy_until", postgresql_where=text("state = 'requested'")),
     )
 
-    charge_id: Mapped[int] = mapped_column(ForeignKey("payment_charge.id"))
+    charge_id: Mapped[int] = mapped_column(ForeignKey("payment_charge.id", ondelete="CASCADE"))
     amount: Mapped[Decimal] = mapped_column(_AMOUNT)
     key: Mapped[UUID] = mapped_column(unique=True, server_default=text("gen_random_uuid()"))
     # The client's own key, hashed: a request that is sent again means this very refund.

@@ -15,7 +15,7 @@ OPEN_BELOW = (
     "/api/auth", "/api/token", "/api/health", "/livez", "/readyz", "/metrics",
     "/api/maintenance", "/api/config", "/api/site-config",
     "/api/cronjob", "/api/cronjob-sync", "/api/sync-sheets", "/api/sync/pull", "/api/payments/update-dollar-rate",
-    "/api/notifications/webhook", "/api/email/unsubscribe", "/media",
+    "/api/payments/webhook", "/api/notifications/webhook", "/api/email/unsubscribe", "/media", "/pago",
 )  # fmt: skip
 # And the notifications of payments, below which the shop's own payments lie.
 OPEN_AT = ("/api/payments",)
