@@ -53,12 +53,6 @@ RULES = {
          CROSS JOIN LATERAL (
                SELECT count(*) AS live FROM coupon_use u WHERE u.coupon_id = c.id AND u.given_back_at IS NULL) uses
          WHERE c.used <> uses.live OR c.used > c.max_uses""",
-    # What a payment has is what its settling charge brought.
-    "payments_add_up": """
-        SELECT count(*) FROM payment p
-          LEFT JOIN payment_charge c ON c.payment_id = p.id AND c.settling
-         WHERE p.created_at > now() - interval '30 days'
-           AND (p.captured_amount <> COALESCE(c.amount, 0) OR p.refunded_amount > p.captured_amount)""",
     # Of a family of tokens one lives; two tabs may have been quick.
     "one_live_token_a_family": """
         SELECT count(*) FROM (
