@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from litestar.plugins import CLIPlugin
 
 from app.cli.carts import carts
+from app.cli.catalog import catalog
 from app.cli.demo.commands import demo
 from app.cli.jobs import jobs
 from app.cli.orders import orders
@@ -17,7 +18,7 @@ from app.cli.users import users
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (carts, demo, jobs, orders, payments, promos, rates, stock, users)
+GROUPS: tuple["Group", ...] = (carts, catalog, demo, jobs, orders, payments, promos, rates, stock, users)
 
 
 class CommandLine(CLIPlugin):

@@ -57,6 +57,13 @@ def products(ids: Sequence[int] | None = None) -> Read:
     return statement if ids is None else statement.where(Product.id.in_(ids))
 
 
+def whole_products(product_id: int | None = None) -> Read:
+    """Products that are not deleted, with all that a file says of them."""
+    columns = (Product.description, Product.volume, Product.dimensions, Product.category_id)
+    statement = products().add_columns(*columns)
+    return statement if product_id is None else statement.where(Product.id == product_id)
+
+
 # When somebody last wrote a field of a product: the audit log has every write.
 FIELD_WRITTEN = text("""
     SELECT max(timestamp) FROM activity_log

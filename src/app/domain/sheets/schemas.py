@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from app.domain.catalog.schemas import ShortName
 from app.http.body import Input
-from app.http.fields import Count, Id, Money, Name, Percent
+from app.http.fields import Count, Id, Money, Name, Percent, Text
 
 Direction = Literal["bidirectional", "to-sheets", "from-sheets"]
 MAX_PRODUCTS = 10_000
@@ -26,6 +26,14 @@ class RowInput(Input):
     stock: Count = 0
     discount: Percent = Decimal(0)
     is_available: bool = True
+
+
+class FileRow(RowInput):
+    """A row of a catalogue's file."""
+
+    description: Text = ""
+    volume: Annotated[str, Meta(max_length=50)] = ""
+    dimensions: Annotated[str, Meta(max_length=100)] = ""
 
 
 class SyncOneInput(Input):

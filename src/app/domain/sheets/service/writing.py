@@ -47,7 +47,7 @@ class RowWriter:
         if values:
             await self.products.change(row.id, build(ProductInput, values, "PATCH"), None)
         if units is not None and units != base:
-            await self._add(row, units - base)
+            await self.add(row, units - base, cause=f"sheet: product {row.id}")
 
     async def written_at(self, product_id: int, field: str) -> dt.datetime | None:
         """When a field was last written on this side."""
@@ -56,9 +56,10 @@ class RowWriter:
         at: dt.datetime | None = found.scalar_one()
         return at
 
-    async def _add(self, row: Row[Any], units: int) -> None:
+    async def add(self, row: Row[Any], units: int, *, cause: str) -> None:
+        """Add units to what is free of a product, or take them for less than 0. Raises Invalid."""
         try:
-            free = await self.stock.add(row.pool_id, units, cause=f"sheet: product {row.id}")
+            free = await self.stock.add(row.pool_id, units, cause=cause)
         except NotEnough as short:
             raise Invalid.field(FIELDS["stock"], BELOW_ZERO.format(free=short.free)) from short
         changes = {"stock": [free, free + units]}
@@ -70,13 +71,14 @@ class RowWriter:
         try:
             values = build(RowInput, texts, method).given()
             if "category" in values:
-                values["category"] = await self._category(values["category"])
+                values["category"] = await self.category(values["category"])
         except Invalid as error:
             fields = error.fields or {}
             raise Invalid({FIELDS.get(name, name): messages for name, messages in fields.items()}) from error
         return values
 
-    async def _category(self, name: str) -> int:
+    async def category(self, name: str) -> int:
+        """The id of a category by its name, in any case. Raises Invalid."""
         statement = select(Category.id).where(func.lower(Category.name) == name.lower()).order_by(Category.id).limit(1)
         found: int | None = (await self.session.execute(statement)).scalar_one_or_none()
         if found is None:
