@@ -68,6 +68,12 @@ class Refused(AppError):
     key = "error"
 
 
+class BadState(AppError):
+    """The object does not allow this any more."""
+
+    status = 400
+
+
 class NotAuthenticated(AppError):
     """Authentication credentials were not provided."""
 

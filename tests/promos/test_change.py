@@ -129,10 +129,11 @@ async def test_an_owner_moves_a_promotion_among_the_own_stores_only(market: Mark
     assert await market.pool_of(promo) == mine[1].pool_id
 
 
-async def test_not_while_it_starts(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It began between the look at it and the change: by the database's clock it is not changed any more."""
+@pytest.mark.parametrize("step", ["_offer", "_log"])
+async def test_not_while_it_starts(market: Market, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """It began between the look at it and the change, or between the change and its end: it is not changed any more."""
     promo = await market.promo(await market.item(), starts_at=now() + HOUR / 7200, ends_at=now() + HOUR)
-    unhurried = PromoService._offer
+    unhurried = getattr(PromoService, step)
 
     async def until_it_began(service: PromoService, *arguments: Any) -> Any:
         await service.session.execute(
@@ -140,7 +141,7 @@ async def test_not_while_it_starts(market: Market, monkeypatch: pytest.MonkeyPat
         )
         return await unhurried(service, *arguments)
 
-    monkeypatch.setattr(PromoService, "_offer", until_it_began)
+    monkeypatch.setattr(PromoService, step, until_it_began)
     before, jobs = await market.stored(), await market.value("SELECT count(*) FROM procrastinate_jobs")
     for changes in ({"promo_price": "1.00"}, {"max_units": 3, "starts_at": wire(now() + HOUR / 2)}):
         refused = {"detail": "A promotion that is active cannot be changed.", "code": "promo_active"}

@@ -4,15 +4,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import AppError, Conflict, Invalid, Unavailable
+from app.errors import AppError, BadState, Conflict, Invalid, Unavailable
 
 # SQLSTATE classes: see appendix A of PostgreSQL's manual.
 _BUSY = {"40001", "40P01", "55P03", "57014"}
 _DOWN = ("08", "53", "57P", "58")
 _BAD_INPUT = ("22",)
+# Our own functions refuse a change in the client's words; the error's detail is the code.
+_REFUSED = "RL400"
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -37,11 +40,24 @@ def constraint_of(error: BaseException) -> str:
     return match[1] if match else ""
 
 
+def _of_server(error: BaseException, name: str) -> str | None:
+    """What the server's own error says, below whatever wraps it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, asyncpg.PostgresError):
+            value = getattr(seen, name, None)
+            return None if value is None else str(value)
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return None
+
+
 def app_error_of(error: BaseException) -> AppError | None:
     """The answer to a database error, or None when it is a defect of ours."""
     state = sqlstate_of(error)
     if state is None:
         return _without_state(error)
+    if state == _REFUSED:
+        return BadState(_of_server(error, "message"), code=_of_server(error, "detail"))
     if state in _BUSY or state.startswith(_DOWN):
         return Unavailable()
     if state.startswith(_BAD_INPUT):
