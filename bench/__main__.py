@@ -1,4 +1,5 @@
-"""`make bench`, with QUICK=1 or FULL=1 less or more; ARGS=holds, audience, logins or statistics is that part alone.
+"""`make bench`, with QUICK=1 or FULL=1 less or more; ARGS=holds, audience, catalogue, logins or statistics
+is that part alone.
 
 `python -m bench document` renews the page's figures.
 """
@@ -11,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import audience, audience_report, audience_worker, dataset, figures, logins, report, rounds
+from bench import audience, audience_report, audience_worker, catalogue, dataset, figures, logins, report, rounds
 from bench.audience_dataset import AUDIENCES
 from bench.plan import HOT, Mode, Scenario, chosen_mode
 from bench.subjects import all_running, peer_versions, prepare_peer
@@ -36,6 +37,8 @@ def main() -> int:
     prepare_peer()
     if sys.argv[1:] == [audience_report.PART]:
         return audiences(admin_url, secret, mode)
+    if sys.argv[1:] == [catalogue.PART]:
+        return lists(admin_url, secret, mode)
     url = dataset.prepare(admin_url)
     peer = faster_peer(url, secret, mode)
     rows = []
@@ -60,6 +63,15 @@ def shop(admin_url: str, secret: str, mode: Mode, part: str) -> int:
     report.write(measured, mode, dataset.versions(url), part=part)
     print(f"\n{audience_report.table(measured)}\n", flush=True)
     return int(mode.fails and any(row["met"] is False for row in measured))
+
+
+def lists(admin_url: str, secret: str, mode: Mode) -> int:
+    """Lists of products."""
+    rows = catalogue.measure(admin_url, secret, mode)
+    url = dataset.prepare(admin_url, catalogue.data_of(catalogue.USUAL))
+    report.write(rows, mode, dataset.versions(url) | peer_versions(), part=catalogue.PART)
+    print(f"\n{audience_report.table(rows)}\n", flush=True)
+    return int(mode.fails and any(row["met"] is False for row in rows))
 
 
 def audiences(admin_url: str, secret: str, mode: Mode) -> int:

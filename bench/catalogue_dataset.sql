@@ -57,3 +57,20 @@ ALTER TABLE product_option ENABLE TRIGGER USER;
 INSERT INTO search_word (word) SELECT word FROM ts_stat('SELECT search_words FROM product');
 INSERT INTO product_tally (category_id, is_available, products)
 SELECT category_id, is_available, count(*) FROM product GROUP BY 1, 2;
+
+ANALYZE product, product_option, stock_slot;
+
+-- The same products as a Django shop keeps them: stock a column, variants JSON; with the indexes of the usual lists.
+CREATE TABLE peer_product AS
+SELECT p.id, p.name, p.brand, p.category_id, p.price, p.currency, p.discount, p.has_variants, p.has_special_promotion,
+       p.special_promotion_name, p.image, p.is_available, p.created_at, s.available::integer AS stock,
+       COALESCE((SELECT jsonb_agg(jsonb_build_object('variant_name', v.variant_name, 'options', v.options))
+                   FROM (SELECT o.variant_name,
+                                jsonb_agg(jsonb_build_object('name', o.name, 'stock', t.available, 'price_adjustment',
+                                                             o.price_adjustment::text) ORDER BY o.position) AS options
+                           FROM product_option o JOIN stock_slot t ON t.pool_id = o.pool_id
+                          WHERE o.product_id = p.id GROUP BY o.variant_name) v), '[]') AS variants
+  FROM product p JOIN stock_slot s ON s.pool_id = p.pool_id ORDER BY p.id;
+ALTER TABLE peer_product ADD PRIMARY KEY (id);
+CREATE INDEX ON peer_product (created_at DESC, id DESC);
+CREATE INDEX ON peer_product (category_id);

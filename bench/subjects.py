@@ -46,6 +46,7 @@ def running(name: str, database_url: str, secret: str) -> Iterator[Subject]:
     command = _gunicorn(name, port) if name.startswith("peer") else _uvicorn(name, port)
     environment = os.environ | {"DATABASE_URL": database_url, "DATABASE_ADMIN_URL": "", "SECRET_KEY": secret}
     environment |= THROTTLED if name == "throttled" else UNTHROTTLED
+    environment |= {"PUBLIC_URL": "http://127.0.0.1"}
     environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "DJANGO_SETTINGS_MODULE": "bench.peer.settings"}
     VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{name}.log").open("w") as log:

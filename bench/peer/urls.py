@@ -1,5 +1,6 @@
 from django.urls import path
 
+from bench.peer.catalogue.views import ProductListView
 from bench.peer.views import ReserveView
 
-urlpatterns = [path("cart/reserve", ReserveView.as_view())]
+urlpatterns = [path("cart/reserve", ReserveView.as_view()), path("api/products/", ProductListView.as_view())]

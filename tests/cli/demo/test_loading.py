@@ -19,7 +19,16 @@ from app.domain.inventory.service import audit
 from app.settings import Settings
 from tests.cli.demo.conftest import call, load, one, rows
 
-COUNTS = {"accounts": 5, "devices": 3, "categories": 38, "products": 80, "stores": 12, "orders": 72, "promotions": 3}
+COUNTS = {
+    "accounts": 5,
+    "devices": 3,
+    "categories": 38,
+    "products": 80,
+    "stores": 12,
+    "coupons": 3,
+    "orders": 72,
+    "promotions": 3,
+}
 
 
 async def test_everything_is_there_and_a_second_load_adds_nothing(db: AsyncSession) -> None:
@@ -159,3 +168,16 @@ def test_the_catalogue_is_a_tree_of_two_levels_with_something_everywhere() -> No
     assert sum(bool(item.variants) for item in ITEMS) >= 5
     assert sum(item.discount > 0 for item in ITEMS) >= 10
     assert all(Decimal(item.price) > 0 for item in ITEMS)
+
+
+async def test_prices_have_something_taken_off(client: httpx.AsyncClient, db: AsyncSession) -> None:
+    await load()
+    assert await one(db, "SELECT value FROM coupon WHERE code = 'DEMO10' AND type = 'percentage'") == 10
+    assert await one(db, "SELECT count(*) FROM bulk_promotion WHERE promotion_type = '3x2'") == 1
+    assert await one(db, "SELECT count(*) FROM scheduled_discount WHERE day_of_week = 5") == 1
+    assert await one(db, "SELECT count(*) FROM dollar_rate WHERE is_active") == 1
+    offered = await one(db, "SELECT count(*) FROM offer_product")
+    assert offered >= 3
+    page = (await client.get("/api/products/?ordering=-discount&page_size=100")).json()["results"]
+    assert sum(item["total_discount"] == 25 and item["discount"] == 0 for item in page) == offered
+    assert len({item["id"] for item in page if item["currency"] == "USD"}) >= 5

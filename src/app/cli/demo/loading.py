@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.demo import accounts, catalog, devices, orders, promos, stores
+from app.cli.demo import accounts, catalog, devices, orders, prices, promos, stores
 from app.cli.demo.people_data import PEOPLE
 from app.cli.demo.pictures import draw_missing
 from app.cli.demo.stage import Loader, Stage
@@ -15,6 +15,7 @@ from app.db.models import Base
 from app.domain.accounts.models import User
 from app.domain.catalog.models import Category, Product
 from app.domain.devices.models import DeviceToken
+from app.domain.marketing.models import Coupon
 from app.domain.orders.models import Order
 from app.domain.promos.models import FlashPromo
 from app.domain.stores.models import Store, StoreProduct
@@ -26,6 +27,7 @@ LOADERS: tuple[tuple[str, Loader], ...] = (
     ("accounts", accounts.load),
     ("devices", devices.load),
     ("catalogue", catalog.load),
+    ("prices", prices.load),
     ("stores", stores.load),
     ("past orders", orders.load),
     ("promotions", promos.load),
@@ -37,6 +39,7 @@ COUNTED = {
     "products": Product,
     "stores": Store,
     "store products": StoreProduct,
+    "coupons": Coupon,
     "orders": Order,
     "promotions": FlashPromo,
 }
