@@ -108,8 +108,33 @@ def test_all_colour_modes(mode: str, kind: str) -> None:
 
 
 def test_large_pictures_are_made_smaller() -> None:
-    with Image.open(io.BytesIO(encode(drawn("PNG", size=(3000, 1500))).content)) as picture:
-        assert picture.size == (2000, 1000)
+    for size, kept in (((3000, 1500), (2000, 1000)), ((1500, 3000), (1000, 2000)), ((4000, 3000), (2000, 1500))):
+        with Image.open(io.BytesIO(encode(drawn("PNG", size=size)).content)) as picture:
+            assert (picture.size, picture.getpixel((0, 0))) == (kept, (200, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("size", "progressive", "kept"),
+    [
+        ((4080, 3072), False, (2000, 1506)),
+        ((4080, 3072), True, (2000, 1506)),
+        ((6000, 4000), False, (2000, 1333)),
+        ((8160, 6144), False, (2000, 1506)),
+        ((10000, 6000), False, (2000, 1200)),
+        ((3500, 3500), False, (1750, 1750)),
+        ((3000, 3000), True, (1500, 1500)),
+        ((2400, 1800), True, (2000, 1500)),
+    ],
+)
+def test_photographs_of_common_cameras_are_taken(
+    size: tuple[int, int],
+    progressive: bool,
+    kept: tuple[int, int],
+) -> None:
+    done = encode(drawn("JPEG", size=size, progressive=progressive))
+    with Image.open(io.BytesIO(done.content)) as picture:
+        assert picture.size == kept
+        picture.load()
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'

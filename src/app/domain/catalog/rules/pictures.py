@@ -30,6 +30,7 @@ _READABLE = (*_KINDS, "GIF")
 # Bytes for a pixel: the decoded picture; beside it a WebP decoder's two canvases, or the second copy that is made to
 # shrink what has transparency.
 _PIXEL_BYTES, _TRANSPARENT_BYTES, _WEBP_BYTES = 4, 8, 12
+_PLAIN_MODES = {"RGB", "RGBA", "L", "LA"}
 EMPTY = "The submitted file is empty."
 NOT_A_PICTURE = "Upload a valid image. The file you uploaded was either not an image or a corrupted image."
 TOO_MANY_PIXELS = "Ensure the image has fewer pixels: it is too large to be decoded."
@@ -90,13 +91,31 @@ def encode(content: bytes) -> EncodedPicture:
 
     Takes up to a second of processor time and MAX_MEMORY: call it in a thread, and few at a time.
     """
+    try:
+        picture, kind = _decoded(content)
+        picture.thumbnail((MAX_SIDE, MAX_SIDE))
+        ImageOps.exif_transpose(picture, in_place=True)
+        return EncodedPicture(_bounded(picture, kind), _KINDS[kind])
+    except BadPicture:
+        raise
+    except _FAILURES as error:
+        raise BadPicture(NOT_A_PICTURE) from error
+
+
+def _decoded(content: bytes) -> tuple[Image.Image, str]:
+    """The picture, and the format that it is to be written in. The decoder and what it holds are gone."""
     with _opened(content) as source:
         kind = source.format if source.format in _KINDS else "PNG"
-        try:
-            source.thumbnail((MAX_SIDE, MAX_SIDE))
-            return EncodedPicture(_bounded(ImageOps.exif_transpose(source), kind), _KINDS[kind])
-        except _FAILURES as error:
-            raise BadPicture(NOT_A_PICTURE) from error
+        mode = "RGBA" if kind != "JPEG" and source.has_transparency_data else "RGB"
+        whole = source if source.mode in _PLAIN_MODES else source.convert(mode)
+        small = whole.reduce(2) if _is_huge(source) else whole
+        return small.convert(mode) if small is source or small.mode != mode else small, kind
+
+
+def _is_huge(picture: Image.Image) -> bool:
+    """Whether shrinking it to the very size would take as much memory again: it is halved instead."""
+    room = MAX_MEMORY * 2 // 3 if picture.has_transparency_data else MAX_MEMORY // 2
+    return max(picture.size) > MAX_SIDE and picture.width * picture.height * _bytes_of(picture) > room
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -120,12 +139,28 @@ def _opened(content: bytes) -> Image.Image:
 def _memory(picture: Image.Image) -> int:
     pixels = picture.width * picture.height
     if picture.format == "JPEG":
-        coefficients = _coefficients(picture) if "progressive" in picture.info else 0
-        picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        return picture.width * picture.height * _PIXEL_BYTES + coefficients
+        return _memory_of_jpeg(picture)
     if picture.format == "WEBP":
         return pixels * _WEBP_BYTES
-    return pixels * (_TRANSPARENT_BYTES if picture.mode in {"RGBA", "LA", "PA"} else _PIXEL_BYTES)
+    return pixels * _bytes_of(picture)
+
+
+def _bytes_of(picture: Image.Image) -> int:
+    return _TRANSPARENT_BYTES if picture.has_transparency_data else _PIXEL_BYTES
+
+
+def _memory_of_jpeg(picture: Image.Image) -> int:
+    """It is decoded at an eighth, a quarter or half of its size where that is large enough, or all that there is room
+    for.
+    """
+    coefficients = _coefficients(picture) if "progressive" in picture.info else 0
+    wholly = picture.width * picture.height * _PIXEL_BYTES
+    scale = next(s for s in (8, 4, 2, 1) if max(picture.size) // s >= MAX_SIDE or s == 1)
+    decoded = wholly // scale**2
+    if decoded > MAX_MEMORY // 2 or coefficients + decoded > MAX_MEMORY:
+        scale *= 2
+    picture.draft("RGB", (max(picture.width // scale, 1), max(picture.height // scale, 1)))
+    return coefficients + picture.width * picture.height * _PIXEL_BYTES
 
 
 def _coefficients(picture: Image.Image) -> int:
@@ -148,10 +183,7 @@ def _bounded(picture: Image.Image, kind: str) -> bytes:
 
 def _written(picture: Image.Image, kind: str) -> bytes:
     """The pixels alone: what the source carried beside them is not handed to the encoder."""
-    transparent = picture.has_transparency_data
-    mode = "RGB" if kind == "JPEG" or not transparent else "RGBA"
-    clean = picture.convert(mode)
-    clean.info.clear()
+    picture.info.clear()
     out = io.BytesIO()
-    clean.save(out, kind, quality=_QUALITY)
+    picture.save(out, kind, quality=_QUALITY)
     return out.getvalue()
