@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.domain.inventory.rules import CONTENDED_SLOTS, MAX_UNITS
-from app.domain.inventory.service import Finding, NotEnough, StockService, audit
+from app.domain.inventory.rules import CONTENDED_SLOTS, MAX_UNITS, Finding
+from app.domain.inventory.service import NotEnough, StockService, audit
 from tests.inventory.stockroom import HOUR, Stockroom, now
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, get_args
+from typing import Any, Protocol, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import func, select
@@ -14,12 +14,29 @@ from app.domain.activity.rules import plain
 from app.domain.cron.models import CronRun
 from app.domain.cron.schemas import Connection, CronStatus, RateUpdated, SheetPulled, Task, TaskState
 from app.domain.rates.service import RateUpdater
-from app.domain.sheets.service.engine import SheetSync, result_of
 from app.errors import AppError
 
 Sessions = async_sessionmaker[AsyncSession]
 Answer = TypeVar("Answer", RateUpdated, SheetPulled)
 SHOWN_ERRORS = 5
+
+
+class Pull(Protocol):
+    """What a pull of the sheet did."""
+
+    created: int
+    updated: int
+    skipped: int
+    failed: int
+    errors: list[str]
+
+
+class Sheet(Protocol):
+    """The shop's spreadsheet, as the application fills it in."""
+
+    async def pull(self) -> Pull: ...
+
+    async def test_connection(self) -> list[str]: ...
 
 
 class CronDesk:
@@ -35,17 +52,17 @@ class CronDesk:
             values = ", ".join(f"{rate.rate_type_display} {rate.value}" for rate in rates)
             return said.keep(RateUpdated(success=True, message=f"Cotización actualizada: {values}", rate=rates[0]))
 
-    async def pull_sheet(self, sheets: SheetSync) -> SheetPulled:
+    async def pull_sheet(self, sheets: Sheet) -> SheetPulled:
         """The cells that changed since the last run. Raises SheetsOff, SyncRunning, SheetRefused, ProviderDown."""
         async with self._remembered("sync_sheets_pull") as said:
-            result = result_of(await sheets.now("from-sheets", "cron"))
+            result = await sheets.pull()
             counts = f"{result.created} creados, {result.updated} actualizados, {result.skipped} sin cambios"
             message = "; ".join([counts, *result.errors[:SHOWN_ERRORS]])
             success = not result.failed
             return said.keep(SheetPulled(success, message, result.created, result.updated, result.skipped))
 
     @staticmethod
-    async def test_connection(sheets: SheetSync) -> Connection:
+    async def test_connection(sheets: Sheet) -> Connection:
         """Whether the spreadsheet can be read."""
         try:
             tabs = await sheets.test_connection()

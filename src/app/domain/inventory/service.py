@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory import queries
 from app.domain.inventory.models import StockEntry, StockLocation, StockPool, StockSlot
-from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, EntryKind, spread
+from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, EntryKind, Finding, spread
 
 
 class HoldRow(msgspec.Struct, frozen=True):
@@ -234,15 +234,6 @@ class StockService:
             await self.session.execute(
                 insert(StockEntry).values(pool_id=pool_id, delta=delta, kind=kind, cause=cause[:200])
             )
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """A pool whose ledger and units differ."""
-
-    pool_id: int
-    ledger: int
-    slots: int
-    held: int
 
 
 async def audit(session: AsyncSession) -> tuple[int, Sequence[Finding]]:

@@ -123,8 +123,7 @@ class ProductService:
             update(Product).where(Product.id == product_id).values(updated_at=func.clock_timestamp(), **values)
         )
         await self._let_go_of_pictures(before, values)
-        await self._log_change(product_id, before, after | values, actor)
-        await self._tell_the_sheet()
+        await self._tell_of_change(product_id, before, after | values, actor)
 
     async def delete(self, product_id: int, actor: Principal | None) -> str:
         """The product is gone from every list and read; its row stays. Returns its name. Raises NotFound."""
@@ -147,13 +146,15 @@ class ProductService:
         """The shop's spreadsheet follows; one job for all that changed until it runs."""
         await defer(self.session, PUSH, queueing_lock=PUSH)
 
-    async def _log_change(
+    async def _tell_of_change(
         self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None
     ) -> None:
+        """The log and the spreadsheet."""
         if changes := differences({name: before[name] for name in after}, after):
             description = f"Producto actualizado: {after.get('name', before['name'])}"
             deed = Deed(object_id=product_id, description=description, changes=changes)
             await self.log.write(actor, "update", "product", deed)
+        await self._tell_the_sheet()
 
     async def _locked(self, product_id: int) -> Row[*tuple[Any, ...]]:
         statement = (

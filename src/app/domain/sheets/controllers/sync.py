@@ -61,7 +61,7 @@ class SheetController(Controller):
     async def pull(self, sync: SheetSync, data: PullInput) -> Pulled:
         """Takes over the cells that changed since the last run."""
         del data
-        return pulled(result_of(await sync.now("from-sheets", "cron")))
+        return pulled(await sync.pull())
 
     @get("/sync-status/", guards=[staff_or_cron], operation_id="sheets_status")
     async def latest(self, session: Session) -> RunState:

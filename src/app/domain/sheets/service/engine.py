@@ -63,6 +63,10 @@ class SheetSync:
         """
         return await self.work(await self.begin(direction, trigger, products, force=force), seconds=CALLER_SECONDS)
 
+    async def pull(self) -> RunResult:
+        """The cells that changed since the last run, for a scheduler. Raises as `now`."""
+        return result_of(await self.now("from-sheets", "cron"))
+
     async def work(self, run_id: UUID, *, take_over: bool = False, seconds: float | None = None) -> RunState:
         """Work on a run to its end. Raises as `now`; the run's record then says why."""
         owner, tally = new_owner(), Tally()
