@@ -43,6 +43,10 @@ from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
 from app.domain.email.controllers import EmailController, UnsubscribeController
 from app.domain.email.service.personal_data import MailData
+from app.domain.marketing.controllers.bulk import BulkPromotionController
+from app.domain.marketing.controllers.coupons import CouponController
+from app.domain.marketing.controllers.offers import OfferController
+from app.domain.marketing.controllers.scheduled import ScheduledDiscountController
 from app.domain.notifications.controllers import NotificationController
 from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
@@ -73,6 +77,7 @@ from app.domain.site.controllers.metrics import MetricsController
 from app.domain.site.service.maintenance import Maintenance
 from app.domain.storefront.controllers.lists import ProductListController
 from app.domain.storefront.controllers.pictures import MediaController
+from app.domain.storefront.controllers.prices import PriceController
 from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
 from app.domain.visitors.controllers import VisitController, VisitorController
@@ -130,6 +135,11 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     CronController,
     StoreController,
     StoreProductController,
+    CouponController,
+    OfferController,
+    BulkPromotionController,
+    ScheduledDiscountController,
+    PriceController,
     OrderListController,
     AbandonedOrderController,
     CartOrderController,

@@ -1,0 +1,1 @@
+"""The routes below `/api/marketing/`, a file for each subject."""

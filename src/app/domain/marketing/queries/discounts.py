@@ -7,7 +7,18 @@ replaced by `offered_to`, which looks at those products alone. "Now" is the begi
 from typing import Any
 
 from sqlalchemy import BigInteger as Big
-from sqlalchemy import ColumnElement, Numeric, Select, Subquery, and_, column, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    Select,
+    SQLColumnExpression,
+    Subquery,
+    and_,
+    column,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.domain.marketing.models import Offer, offer_product
@@ -26,7 +37,7 @@ def offered() -> Subquery:
     )
 
 
-def offered_to(product_id: ColumnElement[int]) -> ColumnElement[Any]:
+def offered_to(product_id: SQLColumnExpression[Any]) -> ColumnElement[Any]:
     """The highest discount of the offers that are on for one product, NULL without any: a scalar expression."""
     return (
         select(func.max(Offer.discount, type_=Numeric(5, 2)))
@@ -48,7 +59,7 @@ def scheduled(zone: str) -> Subquery:
     return select(table.c.category_id, table.c.discount).subquery("scheduled")
 
 
-def active_offers(product_id: ColumnElement[int]) -> ColumnElement[Any]:
+def active_offers(product_id: SQLColumnExpression[Any]) -> ColumnElement[Any]:
     """The offers that are on for one product as JSON, newest first, `[]` without any: a scalar expression.
 
     Each has the contract's fields except `products` and `status`: what is on is active.

@@ -1,0 +1,1 @@
+"""What marketing sends and takes, a file for each subject."""

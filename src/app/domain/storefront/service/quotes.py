@@ -77,6 +77,7 @@ class Quote(msgspec.Struct, frozen=True):
     dollar_rate: Decimal | None
     at: dt.datetime
     valid_until: dt.datetime | None
+    server_time: dt.datetime
 
     @property
     def coupon_id(self) -> UUID | None:
@@ -124,7 +125,7 @@ class QuoteService:
         coupon, unknown = await self._coupon(user_id, coupon_code, coupon_id)
         rules = await self._rules(picked, coupon, at or now)
         priced = engine.price([each.line for each in picked], rules, now=at or now, zone=self.settings.zone)
-        return _whole(picked, priced, unknown, rate)
+        return _whole(picked, priced, unknown, rate, now)
 
     async def _coupon(
         self, user_id: int | None, code: str | None, coupon_id: UUID | None
@@ -195,7 +196,11 @@ def _pick(place: int, wanted: WantedLine, sold: Sold | None, rate: Decimal | Non
 
 
 def _whole(
-    picked: Sequence[_Picked], priced: PricedQuote, unknown: CouponOutcome | None, rate: Decimal | None
+    picked: Sequence[_Picked],
+    priced: PricedQuote,
+    unknown: CouponOutcome | None,
+    rate: Decimal | None,
+    now: dt.datetime,
 ) -> Quote:
     lines = [_quoted(each, line) for each, line in zip(picked, priced.lines, strict=True)]
     return Quote(
@@ -208,6 +213,7 @@ def _whole(
         dollar_rate=rate if any(line.currency == "USD" for line in lines) else None,
         at=priced.at,
         valid_until=priced.valid_until,
+        server_time=now,
     )
 
 
