@@ -5,11 +5,12 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from litestar.connection import ASGIConnection
 
-from app.errors import Invalid, Refused
+from app.errors import Invalid, NotFound, Refused
 from app.http.fields import INT8_MAX, NUL
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -62,6 +63,13 @@ def id_of(request: Connection, name: str) -> int | None:
     if not re.fullmatch(r"[0-9]+", text, re.ASCII):
         raise Invalid.field(name, "Enter a number.")
     return min(int(text), INT8_MAX)
+
+
+def uuid_of(text: str) -> UUID:
+    """The key that a path names. Raises NotFound for what is none: rights have been looked at by then."""
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", text, re.ASCII):
+        raise NotFound
+    return UUID(text)
 
 
 def required_id_of(request: Connection, name: str) -> int:

@@ -1,7 +1,6 @@
 """Routes of promotions by quantity."""
 
 from typing import get_args
-from uuid import UUID
 
 from litestar import Controller, delete, get, patch, post, put
 from litestar.di import NamedDependency
@@ -19,7 +18,7 @@ from app.http.guards import anyone, staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate
 from app.http.principal import Principal
-from app.http.query import choice_of, flag_of
+from app.http.query import choice_of, flag_of, uuid_of
 
 PAGE_SIZE = 10
 FILTERS = {"active": bool, "type": str}
@@ -49,30 +48,30 @@ class BulkPromotionController(Controller):
         """Those that are on now."""
         return await BulkDesk(session).running()
 
-    @get("/{id:uuid}/", guards=[anyone], operation_id="bulk_promotions_retrieve")
-    async def one(self, session: Session, id: UUID) -> BulkPromotionDetail:  # noqa: A002 - the path's name
-        return await BulkDesk(session).get(id)
+    @get("/{id:str}/", guards=[anyone], operation_id="bulk_promotions_retrieve")
+    async def one(self, session: Session, id: str) -> BulkPromotionDetail:  # noqa: A002 - the path's name
+        return await BulkDesk(session).get(uuid_of(id))
 
-    @put("/{id:uuid}/", guards=[staff], operation_id="bulk_promotions_update")
+    @put("/{id:str}/", guards=[staff], operation_id="bulk_promotions_update")
     async def replace(
         self,
         session: Session,
         user: User,
-        id: UUID,  # noqa: A002
+        id: str,  # noqa: A002
         data: BulkPromotionInput,
     ) -> BulkPromotionDetail:
-        return await BulkDesk(session).change(id, data.given(), user)
+        return await BulkDesk(session).change(uuid_of(id), data.given(), user)
 
-    @patch("/{id:uuid}/", guards=[staff], operation_id="bulk_promotions_partial_update")
+    @patch("/{id:str}/", guards=[staff], operation_id="bulk_promotions_partial_update")
     async def change(
         self,
         session: Session,
         user: User,
-        id: UUID,  # noqa: A002
+        id: str,  # noqa: A002
         data: BulkPromotionInput,
     ) -> BulkPromotionDetail:
-        return await BulkDesk(session).change(id, data.given(), user)
+        return await BulkDesk(session).change(uuid_of(id), data.given(), user)
 
-    @delete("/{id:uuid}/", guards=[staff], operation_id="bulk_promotions_destroy")
-    async def remove(self, session: Session, user: User, id: UUID) -> None:  # noqa: A002
-        await BulkDesk(session).delete(id, user)
+    @delete("/{id:str}/", guards=[staff], operation_id="bulk_promotions_destroy")
+    async def remove(self, session: Session, user: User, id: str) -> None:  # noqa: A002
+        await BulkDesk(session).delete(uuid_of(id), user)

@@ -1,7 +1,5 @@
 """Routes of coupons as staff write them."""
 
-from uuid import UUID
-
 from litestar import Controller, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +11,7 @@ from app.http.guards import staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
-from app.http.query import flag_of
+from app.http.query import flag_of, uuid_of
 
 PAGE_SIZE = 10
 Session = NamedDependency[AsyncSession]
@@ -41,24 +39,24 @@ class CouponController(Controller):
     async def create(self, session: Session, user: User, data: CouponInput) -> Coupon:
         return await CouponDesk(session).create(data.given(), user)
 
-    @get("/{id:uuid}/", guards=[staff], operation_id="coupons_retrieve")
-    async def one(self, session: Session, id: UUID) -> Coupon:  # noqa: A002 - the path's name
-        return await CouponDesk(session).get(id)
+    @get("/{id:str}/", guards=[staff], operation_id="coupons_retrieve")
+    async def one(self, session: Session, id: str) -> Coupon:  # noqa: A002 - the path's name
+        return await CouponDesk(session).get(uuid_of(id))
 
-    @put("/{id:uuid}/", guards=[staff], operation_id="coupons_update")
-    async def replace(self, session: Session, user: User, id: UUID, data: CouponInput) -> Coupon:  # noqa: A002
-        return await CouponDesk(session).change(id, data.given(), user)
+    @put("/{id:str}/", guards=[staff], operation_id="coupons_update")
+    async def replace(self, session: Session, user: User, id: str, data: CouponInput) -> Coupon:  # noqa: A002
+        return await CouponDesk(session).change(uuid_of(id), data.given(), user)
 
-    @patch("/{id:uuid}/", guards=[staff], operation_id="coupons_partial_update")
-    async def change(self, session: Session, user: User, id: UUID, data: CouponInput) -> Coupon:  # noqa: A002
-        return await CouponDesk(session).change(id, data.given(), user)
+    @patch("/{id:str}/", guards=[staff], operation_id="coupons_partial_update")
+    async def change(self, session: Session, user: User, id: str, data: CouponInput) -> Coupon:  # noqa: A002
+        return await CouponDesk(session).change(uuid_of(id), data.given(), user)
 
-    @delete("/{id:uuid}/", guards=[staff], operation_id="coupons_destroy")
-    async def remove(self, session: Session, user: User, id: UUID) -> None:  # noqa: A002
+    @delete("/{id:str}/", guards=[staff], operation_id="coupons_destroy")
+    async def remove(self, session: Session, user: User, id: str) -> None:  # noqa: A002
         """Orders keep what it took off."""
-        await CouponDesk(session).delete(id, user)
+        await CouponDesk(session).delete(uuid_of(id), user)
 
-    @get("/{id:uuid}/usages/", guards=[staff], operation_id="coupons_usages")
-    async def uses(self, session: Session, id: UUID) -> list[CouponUsage]:  # noqa: A002
+    @get("/{id:str}/usages/", guards=[staff], operation_id="coupons_usages")
+    async def uses(self, session: Session, id: str) -> list[CouponUsage]:  # noqa: A002
         """The live uses, newest first."""
-        return await CouponDesk(session).uses(id)
+        return await CouponDesk(session).uses(uuid_of(id))

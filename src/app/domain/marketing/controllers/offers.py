@@ -1,7 +1,5 @@
 """Routes of offers."""
 
-from uuid import UUID
-
 from litestar import Controller, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +11,7 @@ from app.http.guards import staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, paginate
 from app.http.principal import Principal
-from app.http.query import choice_of
+from app.http.query import choice_of, uuid_of
 
 PAGE_SIZE = 10
 STATUSES = ("active", "pending", "expired")
@@ -47,18 +45,18 @@ class OfferController(Controller):
         """Counts the offers that ended since the last call; prices left them at their end already."""
         return await OfferDesk(session).count_ends()
 
-    @get("/{id:uuid}/", guards=[staff], operation_id="offers_retrieve")
-    async def one(self, session: Session, id: UUID) -> Offer:  # noqa: A002 - the path's name
-        return await OfferDesk(session).get(id)
+    @get("/{id:str}/", guards=[staff], operation_id="offers_retrieve")
+    async def one(self, session: Session, id: str) -> Offer:  # noqa: A002 - the path's name
+        return await OfferDesk(session).get(uuid_of(id))
 
-    @put("/{id:uuid}/", guards=[staff], operation_id="offers_update")
-    async def replace(self, session: Session, user: User, id: UUID, data: OfferInput) -> Offer:  # noqa: A002
-        return await OfferDesk(session).change(id, data.given(), user)
+    @put("/{id:str}/", guards=[staff], operation_id="offers_update")
+    async def replace(self, session: Session, user: User, id: str, data: OfferInput) -> Offer:  # noqa: A002
+        return await OfferDesk(session).change(uuid_of(id), data.given(), user)
 
-    @patch("/{id:uuid}/", guards=[staff], operation_id="offers_partial_update")
-    async def change(self, session: Session, user: User, id: UUID, data: OfferInput) -> Offer:  # noqa: A002
-        return await OfferDesk(session).change(id, data.given(), user)
+    @patch("/{id:str}/", guards=[staff], operation_id="offers_partial_update")
+    async def change(self, session: Session, user: User, id: str, data: OfferInput) -> Offer:  # noqa: A002
+        return await OfferDesk(session).change(uuid_of(id), data.given(), user)
 
-    @delete("/{id:uuid}/", guards=[staff], operation_id="offers_destroy")
-    async def remove(self, session: Session, user: User, id: UUID) -> None:  # noqa: A002
-        await OfferDesk(session).delete(id, user)
+    @delete("/{id:str}/", guards=[staff], operation_id="offers_destroy")
+    async def remove(self, session: Session, user: User, id: str) -> None:  # noqa: A002
+        await OfferDesk(session).delete(uuid_of(id), user)

@@ -1,7 +1,5 @@
 """Routes of discounts by weekday."""
 
-from uuid import UUID
-
 from litestar import Controller, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -20,7 +18,7 @@ from app.http.guards import staff
 from app.http.openapi.hints import ERRORS, QUERY
 from app.http.pagination import Page, page_of
 from app.http.principal import Principal
-from app.http.query import choice_of, flag_of, id_of
+from app.http.query import choice_of, flag_of, id_of, uuid_of
 
 PAGE_SIZE = 10
 FILTERS = {"active": bool, "day": int, "category": int}
@@ -68,43 +66,43 @@ class ScheduledDiscountController(Controller):
         """What the periodic job would mark now; changes nothing."""
         return await ScheduledDesk(session, state.settings).preview()
 
-    @get("/{id:uuid}/", guards=[staff], operation_id="scheduled_discounts_retrieve")
-    async def one(self, session: Session, state: State, id: UUID) -> ScheduledDiscount:  # noqa: A002
-        return await ScheduledDesk(session, state.settings).get(id)
+    @get("/{id:str}/", guards=[staff], operation_id="scheduled_discounts_retrieve")
+    async def one(self, session: Session, state: State, id: str) -> ScheduledDiscount:  # noqa: A002
+        return await ScheduledDesk(session, state.settings).get(uuid_of(id))
 
-    @put("/{id:uuid}/", guards=[staff], operation_id="scheduled_discounts_update")
+    @put("/{id:str}/", guards=[staff], operation_id="scheduled_discounts_update")
     async def replace(
         self,
         session: Session,
         state: State,
         user: User,
-        id: UUID,  # noqa: A002 - the path's name
+        id: str,  # noqa: A002 - the path's name
         data: ScheduledDiscountInput,
     ) -> ScheduledDiscount:
-        return await ScheduledDesk(session, state.settings).change(id, data.given(), user)
+        return await ScheduledDesk(session, state.settings).change(uuid_of(id), data.given(), user)
 
-    @patch("/{id:uuid}/", guards=[staff], operation_id="scheduled_discounts_partial_update")
+    @patch("/{id:str}/", guards=[staff], operation_id="scheduled_discounts_partial_update")
     async def change(
         self,
         session: Session,
         state: State,
         user: User,
-        id: UUID,  # noqa: A002
+        id: str,  # noqa: A002
         data: ScheduledDiscountInput,
     ) -> ScheduledDiscount:
-        return await ScheduledDesk(session, state.settings).change(id, data.given(), user)
+        return await ScheduledDesk(session, state.settings).change(uuid_of(id), data.given(), user)
 
-    @delete("/{id:uuid}/", guards=[staff], operation_id="scheduled_discounts_destroy")
-    async def remove(self, session: Session, state: State, user: User, id: UUID) -> None:  # noqa: A002
+    @delete("/{id:str}/", guards=[staff], operation_id="scheduled_discounts_destroy")
+    async def remove(self, session: Session, state: State, user: User, id: str) -> None:  # noqa: A002
         """Prices are without it at once: none was ever written."""
-        await ScheduledDesk(session, state.settings).delete(id, user)
+        await ScheduledDesk(session, state.settings).delete(uuid_of(id), user)
 
-    @post("/{id:uuid}/apply_now/", guards=[staff], operation_id="scheduled_discounts_apply_now", status_code=200)
-    async def apply_now(self, session: Session, state: State, user: User, id: UUID) -> Switched:  # noqa: A002
+    @post("/{id:str}/apply_now/", guards=[staff], operation_id="scheduled_discounts_apply_now", status_code=200)
+    async def apply_now(self, session: Session, state: State, user: User, id: str) -> Switched:  # noqa: A002
         """On by hand, until its next start or end."""
-        return await ScheduledDesk(session, state.settings).apply_now(id, user)
+        return await ScheduledDesk(session, state.settings).apply_now(uuid_of(id), user)
 
-    @post("/{id:uuid}/remove_now/", guards=[staff], operation_id="scheduled_discounts_remove_now", status_code=200)
-    async def remove_now(self, session: Session, state: State, user: User, id: UUID) -> Switched:  # noqa: A002
+    @post("/{id:str}/remove_now/", guards=[staff], operation_id="scheduled_discounts_remove_now", status_code=200)
+    async def remove_now(self, session: Session, state: State, user: User, id: str) -> Switched:  # noqa: A002
         """Off by hand, until its next start or end."""
-        return await ScheduledDesk(session, state.settings).remove_now(id, user)
+        return await ScheduledDesk(session, state.settings).remove_now(uuid_of(id), user)
