@@ -52,6 +52,7 @@ from app.domain.notifications.service.personal_data import PushData
 from app.domain.notifications.service.sending import PushSender
 from app.domain.orders.controllers.abandoned import AbandonedOrderController
 from app.domain.orders.controllers.carts import CartOrderController
+from app.domain.orders.controllers.coupons import OrderCouponController
 from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
@@ -140,6 +141,7 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     BulkPromotionController,
     ScheduledDiscountController,
     PriceController,
+    OrderCouponController,
     OrderListController,
     AbandonedOrderController,
     CartOrderController,

@@ -58,13 +58,14 @@ def for_buyer(user_id: int | None, *, code: str | None = None, coupon_id: UUID |
     return coupons().add_columns(uses.label("used_by_user")).where(wanted)
 
 
-def uses(*coupon_ids: UUID, most: int | None = None) -> ReadStatement:
-    """The live uses of some coupons, newest first; of each coupon at most so many."""
+def uses(*coupon_ids: UUID, most: int | None = None, order_id: int | None = None) -> ReadStatement:
+    """The live uses of some coupons, newest first; of each coupon at most so many, or that of an order."""
+    mine = [] if order_id is None else [CouponUse.order_id == order_id]
     place = func.row_number().over(partition_by=CouponUse.coupon_id, order_by=CouponUse.id.desc())
     ranked = (
         select(*CouponUse.__table__.columns, User.email.label("user_email"), place.label("place"))
         .outerjoin_from(CouponUse, User, User.id == CouponUse.user_id)
-        .where(CouponUse.coupon_id.in_(coupon_ids), CouponUse.given_back_at.is_(None))
+        .where(CouponUse.coupon_id.in_(coupon_ids), CouponUse.given_back_at.is_(None), *mine)
         .subquery()
     )
     statement = select(ranked).order_by(ranked.c.used_at.desc(), ranked.c.id.desc())

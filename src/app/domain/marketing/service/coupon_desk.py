@@ -1,7 +1,7 @@
 """Coupons as staff write and read them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -42,11 +42,6 @@ class CouponDesk(Desk[Coupon]):
             for use in await self.session.execute(statement):
                 uses[use.coupon_id].append(usage_of(use))
         return [coupon_shown(row, uses[row.id]) for row in rows]
-
-    async def details(self, coupon_ids: Iterable[UUID]) -> dict[UUID, Coupon]:
-        """Coupons as those see them who did not make them: nobody's uses are named."""
-        statement = queries.coupons().where(models.Coupon.id.in_(set(coupon_ids)))
-        return {row.id: coupon_shown(row) for row in await self.session.execute(statement)}
 
     async def uses(self, coupon_id: UUID) -> list[CouponUsage]:
         """All live uses, newest first. Raises NotFound."""
