@@ -1,4 +1,4 @@
-"""`make bench`, with QUICK=1 or FULL=1 less or more; ARGS=holds, audience, catalogue, logins or statistics
+"""`make bench`, with QUICK=1 or FULL=1 less or more; ARGS=holds, orders, audience, catalogue, logins or statistics
 is that part alone.
 
 `python -m bench document` renews the page's figures.
@@ -12,7 +12,18 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import audience, audience_report, audience_worker, catalogue, dataset, figures, logins, report, rounds
+from bench import (
+    audience,
+    audience_report,
+    audience_worker,
+    catalogue,
+    dataset,
+    figures,
+    logins,
+    orders,
+    report,
+    rounds,
+)
 from bench.audience_dataset import AUDIENCES
 from bench.plan import HOT, Mode, Scenario, chosen_mode
 from bench.subjects import all_running, peer_versions, prepare_peer
@@ -39,6 +50,8 @@ def main() -> int:
         return audiences(admin_url, secret, mode)
     if sys.argv[1:] == [catalogue.PART]:
         return lists(admin_url, secret, mode)
+    if sys.argv[1:] == [orders.PART]:
+        return orders_beside(admin_url, secret, mode)
     url = dataset.prepare(admin_url)
     peer = faster_peer(url, secret, mode)
     rows = []
@@ -72,6 +85,15 @@ def lists(admin_url: str, secret: str, mode: Mode) -> int:
     report.write(rows, mode, dataset.versions(url) | peer_versions(), part=catalogue.PART)
     print(f"\n{audience_report.table(rows)}\n", flush=True)
     return int(mode.fails and any(row["met"] is False for row in rows))
+
+
+def orders_beside(admin_url: str, secret: str, mode: Mode) -> int:
+    """Orders beside the peer's; its threads are what it does more with where it waits for rows."""
+    url = dataset.prepare(admin_url)
+    measured = orders.measure(url, secret, "peer-gthread", mode)
+    report.write(measured, mode, dataset.versions(url) | peer_versions(), part=orders.PART)
+    print(f"\n{audience_report.table(measured)}\n", flush=True)
+    return int(mode.fails and any(row["met"] is False for row in measured))
 
 
 def audiences(admin_url: str, secret: str, mode: Mode) -> int:

@@ -62,7 +62,7 @@ def _attack(secret: str, subject: Subject, scenario: Scenario, mode: Mode) -> lo
     return load.Attack(
         port=subject.port,
         head=f"{head}Authorization: Bearer ".encode(),
-        tokens=_tokens(secret),
+        tokens=tokens_of(secret),
         tails=[_tail(promo) for promo in range(1, scenario.promos + 1)],
         clients=scenario.clients,
         processes=PROCESSES,
@@ -79,7 +79,7 @@ def _tail(promo: int) -> bytes:
 _minted: dict[str, Any] = {"until": 0.0, "tokens": []}
 
 
-def _tokens(secret: str) -> Sequence[bytes]:
+def tokens_of(secret: str) -> Sequence[bytes]:
     """One for each buyer, minted again before they grow old."""
     now = int(time.time())
     if now > _minted["until"]:

@@ -18,6 +18,8 @@ from app.domain.orders.service.buyers import mark_buyer
 # Days ago on which the regulars bought; everybody else buys by chance.
 VISITS = {"beto": (6, 19, 33, 47, 74), "carla": (3, 11, 24, 38, 52, 66, 81)}
 PASSERS_BY = 60
+# What guests bought before is in the archive already.
+ARCHIVED_AFTER_DAYS = 60
 GUESTS = (
     "Lucía Pereyra", "Martín Acosta", "Sofía Benítez", "Nicolás Ferreyra", "Valentina Sosa", "Joaquín Medina",
     "Camila Herrera", "Tomás Aguirre", "Julieta Rojas", "Franco Molina", "Agustina Cabrera", "Bruno Ledesma",
@@ -94,6 +96,8 @@ def _sale(
     name, user_id, email = buyer
     if user_id is None and chance.random() < 0.1:
         return Sale(name, user_id, email, at, "cancelled", lines)
+    if user_id is None and days_ago > ARCHIVED_AFTER_DAYS:
+        return Sale(name, user_id, email, at, "archived", lines)
     return Sale(name, user_id, email, at, "paid" if days_ago < 5 else "shipped", lines)
 
 
@@ -113,6 +117,7 @@ def _order(sale: Sale, chance: random.Random) -> dict[str, object]:
         "delivery_type": "delivery",
         "payment_method": chance.choice(("cash", "online", "online")),
         "status": sale.status,
+        "archived_from": "shipped" if sale.status == "archived" else None,
         "holds_stock": sale.status != "cancelled",
         "unpaid_since": sale.at,
         "subtotal": sale.total,
@@ -137,7 +142,8 @@ def _items(order_id: int, sale: Sale) -> list[dict[str, object]]:
 
 
 def _events(order_id: int, sale: Sale) -> list[dict[str, object]]:
-    moves = {"paid": ("pending", "paid"), "shipped": ("pending", "paid", "shipped")}
+    sent = ("pending", "paid", "shipped")
+    moves = {"paid": sent[:2], "shipped": sent, "archived": (*sent, "archived")}
     return [
         {"order_id": order_id, "status": status, "at": sale.at + place * dt.timedelta(hours=1), "cause": "demo"}
         for place, status in enumerate(moves.get(sale.status, ("pending", "cancelled")))
