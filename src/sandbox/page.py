@@ -70,6 +70,7 @@ async def feed(request: Request[Any, Any, Any], world: World) -> dict[str, Any]:
         "epoch": ledger.epoch,
         "requests": len(ledger.requests),
         "faults": world.faults.waiting(),
+        "sheet": sum(tab.version for file in world.sheets.files.values() for tab in file.tabs.values()),
         "shelves": {
             name: {"total": shelf.total, "items": _numbered(shelf, _number(known.get(name)) if same else 0)}
             for name, shelf in ledger.shelves.items()

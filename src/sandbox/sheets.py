@@ -1,13 +1,13 @@
 """Google Sheets, API v4: values read, written, appended, cleared; tabs added, grids made longer; the quota."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.exceptions import NotFoundException
 
 from sandbox.google_api import answer, error, reason, refusal_of
-from sandbox.sheets_grid import TAB, Sheets, Spreadsheet
+from sandbox.sheets_grid import COLUMNS, ROWS, SPREADSHEET, TAB, Sheets, Spreadsheet
 from sandbox.sheets_ranges import Area, Unparsable
 from sandbox.sheets_values import (
     Failed,
@@ -22,6 +22,8 @@ from sandbox.sheets_values import (
 from sandbox.world import World
 
 SCOPES = ("https://www.googleapis.com/auth/spreadsheets", "https://www.googleapis.com/auth/drive")
+# The page shows no more rows than this.
+SHOWN_ROWS = 500
 GROUP = "sheets.googleapis.com"
 Api = Request[Any, Any, Any]
 
@@ -173,6 +175,31 @@ async def batch_update(request: Api, world: World, action: str) -> Response[byte
     return answer({"spreadsheetId": identity, "replies": replies})
 
 
+@get("/sheet.json")
+async def grid(world: World) -> dict[str, Any]:
+    """The application's tab, for the page: all its rows, and the count of changes."""
+    tab = world.sheets.files[SPREADSHEET].tabs.get(TAB)
+    if tab is None:
+        return {"version": 0, "rows": []}
+    return {"version": tab.version, "rows": tab.read(Area(TAB, 0, 0, SHOWN_ROWS, None))}
+
+
+class Typed(msgspec.Struct):
+    """What a person types into a cell, by its row and column, counted from 0."""
+
+    row: Annotated[int, msgspec.Meta(ge=0, lt=ROWS)]
+    column: Annotated[int, msgspec.Meta(ge=0, lt=COLUMNS)]
+    text: Annotated[str, msgspec.Meta(max_length=50_000)]
+
+
+@post("/__emu__/sheet/cell", status_code=200)
+async def type_into(world: World, data: Typed) -> dict[str, int]:
+    tab = world.sheets.files[SPREADSHEET].tabs[TAB]
+    place = Area(TAB, data.row, data.column, data.row, data.column)
+    tab.write(place, [[data.text]], parse=True)
+    return {"version": tab.version}
+
+
 @get("/__emu__/sheets/{identity:str}", media_type="text/csv")
 async def as_csv(world: World, identity: str, tab: str = TAB) -> str:
     """A tab's cells as CSV."""
@@ -205,4 +232,6 @@ HANDLERS = (
     batch_update,
     as_csv,
     seed,
+    grid,
+    type_into,
 )

@@ -27,6 +27,8 @@ class Tab:
     def __init__(self, number: int, title: str, rows: int = ROWS, columns: int = COLUMNS) -> None:
         self.number, self.title, self.rows, self.columns = number, title, rows, columns
         self.cells: dict[tuple[int, int], Any] = {}
+        # Counts the changes, for those who look again and again.
+        self.version = 0
 
     def bounds(self, area: Area) -> tuple[int, int, int, int]:
         bottom = self.rows - 1 if area.bottom is None else area.bottom
@@ -63,6 +65,7 @@ class Tab:
     def write(self, area: Area, rows: list[list[Any]], *, parse: bool) -> tuple[int, int, int]:
         """Rows, columns and cells that were written. Null leaves a cell as it is, an empty text clears it."""
         count = 0
+        self.version += 1
         for down, row in enumerate(rows):
             for over, value in enumerate(row):
                 if value is None:
@@ -76,6 +79,7 @@ class Tab:
         return len(rows), max((len(row) for row in rows), default=0), count
 
     def clear(self, area: Area) -> str:
+        self.version += 1
         top, left, bottom, right = self.bounds(area)
         for row, column in list(self.cells):
             if top <= row <= bottom and left <= column <= right:

@@ -13,6 +13,7 @@ const board = document.getElementById("board");
 const filter = document.getElementById("filter");
 const panels = new Map();
 let epoch = "";
+let sheetVersion = -1;
 
 function element(name, className, ...children) {
   const made = document.createElement(name);
@@ -156,6 +157,37 @@ function showState(name, words) {
   state.querySelector("b").textContent = words;
 }
 
+function letters(column) {
+  return (column >= 26 ? letters(Math.floor(column / 26) - 1) : "") + String.fromCharCode(65 + (column % 26));
+}
+
+function sheetCell(row, column, value) {
+  const cell = element("td", typeof value === "number" ? "number" : "", String(value ?? ""));
+  cell.contentEditable = "plaintext-only";
+  cell.addEventListener("blur", () => {
+    if (cell.textContent === String(value ?? "")) return;
+    const body = JSON.stringify({ row, column, text: cell.textContent });
+    fetch("/__emu__/sheet/cell", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  });
+  return cell;
+}
+
+async function showSheet(version) {
+  const section = document.getElementById("sheet");
+  if (version === sheetVersion || section.contains(document.activeElement)) return;
+  const { rows } = await (await fetch("/sheet.json")).json();
+  const width = Math.max(0, ...rows.map((row) => row.length));
+  const columns = Array.from({ length: width }, (_, column) => column);
+  const head = element("tr", "", element("th"), ...columns.map((column) => element("th", "", letters(column))));
+  const lines = rows.map((row, number) =>
+    element("tr", "", element("th", "", String(number + 1)), ...columns.map((column) => sheetCell(number, column, row[column]))),
+  );
+  section.querySelector("thead").replaceChildren(head);
+  section.querySelector("tbody").replaceChildren(...lines);
+  section.hidden = rows.length === 0;
+  sheetVersion = version;
+}
+
 async function look() {
   const query = new URLSearchParams({ epoch });
   for (const [name, panel] of panels) query.set(name, panel.total);
@@ -167,6 +199,7 @@ async function look() {
   for (const [name, shelf] of Object.entries(feed.shelves)) update(name, shelf);
   document.getElementById("requests").textContent = `${feed.requests.toLocaleString()} requests`;
   showFaults(feed.faults);
+  await showSheet(feed.sheet);
 }
 
 async function watch() {
