@@ -71,7 +71,8 @@ class ActivityService:
             }
             for deed in deeds
         ]
-        await self.session.execute(insert(ActivityLog).values(rows))
+        # With its rows beside it the statement is compiled once, however many they are.
+        await self.session.execute(insert(ActivityLog), rows)
 
     async def get(self, entry_id: int) -> ActivityEntry:
         """Raises NotFound."""

@@ -1,10 +1,10 @@
 """A new order: priced by the server, written, and then the coupon and the stock are taken, in one transaction."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
@@ -12,13 +12,12 @@ from app.domain.carts.service.conversion import CartService
 from app.domain.inventory.service import StockService, TooFew
 from app.domain.marketing.service.coupons import CouponService
 from app.domain.orders import rules
-from app.domain.orders.models import Order, OrderEvent, OrderItem
+from app.domain.orders.queries import creation as queries
 from app.domain.orders.service.buyers import mark_buyer
-from app.domain.orders.service.placing import OrderService, news_of
+from app.domain.orders.service.placing import news_of
 from app.domain.orders.service.prices import OrderPricer, Wanted, risen, units_of
 from app.domain.orders.service.stock import refusal_of
 from app.domain.orders.states import PaymentMethod
-from app.domain.site.service.configuration import ConfigurationService
 from app.domain.storefront.service.quotes import Quote, QuotedLine
 from app.http.principal import Principal
 from app.jobs.queue import defer_all
@@ -26,6 +25,12 @@ from app.settings import Settings
 
 T = TypeVar("T")
 LABEL_LENGTH = 200
+# What nobody said of where it goes.
+_NO_CONTACT = {
+    **dict.fromkeys(("customer_dni_cuit", "customer_phone", "shipping_address", "shipping_street"), ""),
+    **dict.fromkeys(("shipping_number", "shipping_neighborhood", "shipping_city", "shipping_postal_code"), ""),
+    "delivery_type": "delivery",
+}
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +66,8 @@ class Placer:
         """
         pricer = OrderPricer(self.session, self.settings)
         quote = await pricer.quote(order.lines, coupon_code=order.coupon_code, user_id=order.user_id)
-        await self._check(order, quote)
-        order_id = await OrderService(self.session).next_id()
+        order_id, minimum = (await self.session.execute(queries.NUMBERS)).one()
+        await self._check(order, quote, minimum)
         if order.anonymous_id is not None:
             await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
         await self._write(order_id, order, quote)
@@ -71,8 +76,8 @@ class Placer:
         await self._take(order_id, quote)
         return answer
 
-    async def _check(self, order: NewOrder, quote: Quote) -> None:
-        rules.check_minimum(quote.subtotal, await ConfigurationService(self.session).minimum_purchase())
+    async def _check(self, order: NewOrder, quote: Quote, minimum: Decimal) -> None:
+        rules.check_minimum(quote.subtotal, minimum)
         quote.require_coupon()
         if dearer := risen(order.lines, quote.lines):
             raise rules.price_changed(dearer)
@@ -86,12 +91,13 @@ class Placer:
     async def _write(self, order_id: int, order: NewOrder, quote: Quote) -> None:
         """Order, lines, first event, the buyer's figures, the log, the jobs: all that no other buyer waits for."""
         status = "pending" if quote.total else "paid"
-        await self.session.execute(insert(Order).values(**_columns(order_id, order, quote, status)))
-        items = [_item(order_id, line, order.lines[line.place].label) for line in quote.lines]
-        await self.session.execute(insert(OrderItem).values(items))
-        by = (self.actor.id or None) if self.actor else None
-        event = {"order_id": order_id, "status": status, "by_id": by, "cause": order.cause}
-        await self.session.execute(insert(OrderEvent).values(event))
+        values = {
+            "order": _columns(order_id, order, quote, status),
+            "items": [_item(line, order.lines[line.place].label) for line in quote.lines],
+            "by": (self.actor.id or None) if self.actor else None,
+            "cause": order.cause,
+        }
+        await self.session.execute(queries.WRITE, values)
         if status == "paid" and order.user_id is not None:
             await mark_buyer(self.session, order.user_id)
         changes = {"status": [None, status], "total": [None, quote.total]}
@@ -118,30 +124,30 @@ async def _itself(order_id: int) -> int:
 
 
 def _columns(order_id: int, order: NewOrder, quote: Quote, status: str) -> dict[str, Any]:
+    """As JSON, money as text."""
     return {
+        **_NO_CONTACT,
         **order.contact,
         "id": order_id,
         "user_id": order.user_id,
         "payment_method": order.payment_method,
         "status": status,
-        "holds_stock": True,
-        "subtotal": quote.subtotal,
-        "bulk_promotion_discount": quote.bulk_promotion_discount,
-        "discount": quote.discount,
-        "total": quote.total,
-        "coupon_id": quote.coupon_id,
-        "dollar_rate": quote.dollar_rate,
-        "paid_at": func.clock_timestamp() if status == "paid" else None,
+        "subtotal": str(quote.subtotal),
+        "bulk_promotion_discount": str(quote.bulk_promotion_discount),
+        "discount": str(quote.discount),
+        "total": str(quote.total),
+        "coupon_id": None if quote.coupon_id is None else str(quote.coupon_id),
+        "dollar_rate": None if quote.dollar_rate is None else str(quote.dollar_rate),
     }
 
 
-def _item(order_id: int, line: QuotedLine, label: str) -> dict[str, Any]:
+def _item(line: QuotedLine, label: str) -> dict[str, Any]:
     return {
-        "order_id": order_id,
+        "place": line.place,
         "product_id": line.product_id,
         "pool_ids": list(line.pool_ids),
         "quantity": line.quantity,
-        "price": line.unit_price,
+        "price": str(line.unit_price),
         "variants": line.variants,
         "variants_label": (label or line.variants_label)[:LABEL_LENGTH],
     }
