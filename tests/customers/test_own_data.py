@@ -251,6 +251,7 @@ async def test_later_domains_take_part(
 TOLD = {
     "activity_log": "activity",
     "cart": "carts",
+    "coupon_use": "the orders say which coupons were used",
     "device_token": "devices",
     "distribution_center": "who of the staff opened one, is the shop's affair",
     "dollar_rate": "who of the staff set a rate, is the shop's affair",

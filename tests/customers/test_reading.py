@@ -174,7 +174,8 @@ async def test_orders_are_shown_whole_newest_first(
 ) -> None:
     user, other = await make_user(db), await make_user(db)
     product = await make_product(db, name="Lámpara LED", image="products/1.jpg", volume="1 l", currency="USD")
-    coupon = (await make_coupon(db)).id
+    used = await make_coupon(db)
+    coupon = used.id
     first = await make_order(user, "90.00", subtotal=Decimal(100), discount=Decimal(10), coupon_id=coupon)
     await make_order(other, "1.00", 1)
     second = await make_order(user, "5.00", 2, status="pending", is_temporary=True, anonymous_id="x")
@@ -195,7 +196,8 @@ async def test_orders_are_shown_whole_newest_first(
     assert answer.status_code == 200
     assert [each["id"] for each in answer.json()] == [second.id, first.id]
     shown = answer.json()[1]
-    items = shown.pop("products")
+    items, details = shown.pop("products"), shown.pop("coupon_details")
+    assert (details["id"], details["code"], details["usages"]) == (str(coupon), used.code, [])
     assert shown.pop("updated_at").startswith(str(dt.datetime.now(dt.UTC).year))
     assert shown == {
         "id": first.id,
@@ -214,7 +216,6 @@ async def test_orders_are_shown_whole_newest_first(
         "created_at": "2026-03-01T12:00:00Z",
         "shipping_notification_sent": False,
         "coupon": str(coupon),
-        "coupon_details": None,
         "is_temporary": False,
         "anonymous_id": None,
         "last_activity": None,
