@@ -1,5 +1,6 @@
 """The cron routes: the key in any of its places and nothing else, what each task answers, what the status remembers."""
 
+import datetime as dt
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from sandbox.sheets_grid import SPREADSHEET
 from sandbox.sheets_ranges import Area
-from tests.factories_catalog import make_category
+from tests.factories_catalog import make_category, make_product
 from tests.sheets.office import ROW
 from tests.shop import People
 
@@ -25,6 +26,7 @@ PATHS = (
     ("POST", "/api/cronjob/sync_sheets_pull_command/"),
     ("GET", "/api/cronjob/cronjob_status/"),
     ("POST", "/api/cronjob/test_connection/"),
+    ("POST", "/api/cronjob/apply_scheduled_discounts/"),
 )
 TASKS = {"update_dollar_rate", "sync_sheets_pull", "apply_scheduled_discounts"}
 
@@ -159,3 +161,30 @@ async def test_a_rate_that_a_person_keeps_is_left_alone(
     await db.commit()
     answer = await post(client, "update_dollar_rate")
     assert (answer["rate"]["value"], answer["rate"]["auto_update"]) == ("1300.00", False)
+
+
+async def test_discounts_are_marked_once(
+    client: httpx.AsyncClient, sandbox: Sandbox, db: AsyncSession, people: People, settings: Settings
+) -> None:
+    product = await make_product(db)
+    body = {
+        "name": "Todo el día",
+        "category": product.category_id,
+        "discount": "15",
+        "day_of_week": dt.datetime.now(settings.zone).weekday(),
+    }
+    made = await client.post("/api/marketing/scheduled-discounts/", json=body, headers=people.staff)
+    assert made.status_code == 201, made.text
+    first = await post(client, "apply_scheduled_discounts")
+    assert first == {
+        "success": True,
+        "message": "1 descuentos aplicados, 0 quitados",
+        "applied": 1,
+        "removed": 0,
+        "affected_products": 1,
+    }
+    again = await post(client, "apply_scheduled_discounts")
+    assert (again["applied"], again["removed"], again["affected_products"]) == (0, 0, 0)
+    assert (await client.get(f"/api/products/{product.id}/")).json()["discount"] == 0
+    jobs = (await status_of(client))["jobs"]
+    assert jobs["apply_scheduled_discounts"]["result"] == {"applied": 0, "removed": 0, "affected_products": 0}

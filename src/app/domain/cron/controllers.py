@@ -6,7 +6,7 @@ from litestar import Controller, get, post
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from app.domain.cron.schemas import Connection, CronStatus, RateUpdated, SheetPulled
+from app.domain.cron.schemas import Connection, CronStatus, DiscountsApplied, RateUpdated, SheetPulled
 from app.domain.cron.service import CronDesk
 from app.http.guards import cron
 from app.http.openapi.hints import ERRORS
@@ -40,6 +40,17 @@ class CronController(Controller):
     async def pull_sheet(self, desk: CronDesk, state: State) -> SheetPulled:
         """Takes over the cells that changed since the last run."""
         return await desk.pull_sheet(state.sheet_sync)
+
+    @post(
+        "/apply_scheduled_discounts/",
+        guards=[cron],
+        operation_id="cron_apply_scheduled_discounts",
+        status_code=200,
+        opt={ERRORS: (401,)},
+    )
+    async def apply_discounts(self, desk: CronDesk, state: State) -> DiscountsApplied:
+        """Marks discounts as applied or removed; no price depends on it, and twice is once."""
+        return await desk.apply_scheduled_discounts(state.settings)
 
     @get("/cronjob_status/", guards=[cron], operation_id="cron_status", opt={ERRORS: (401,)})
     async def status(self, desk: CronDesk) -> CronStatus:

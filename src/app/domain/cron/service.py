@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.domain.activity.rules import plain
 from app.domain.cron.models import CronRun
-from app.domain.cron.schemas import Connection, CronStatus, RateUpdated, SheetPulled, Task, TaskState
+from app.domain.cron.schemas import Connection, CronStatus, DiscountsApplied, RateUpdated, SheetPulled, Task, TaskState
+from app.domain.marketing.service.scheduled import ScheduledDesk
 from app.domain.rates.service import RateUpdater
 from app.errors import AppError
+from app.settings import Settings
 
 Sessions = async_sessionmaker[AsyncSession]
-Answer = TypeVar("Answer", RateUpdated, SheetPulled)
+Answer = TypeVar("Answer", RateUpdated, SheetPulled, DiscountsApplied)
 SHOWN_ERRORS = 5
 
 
@@ -60,6 +62,14 @@ class CronDesk:
             message = "; ".join([counts, *result.errors[:SHOWN_ERRORS]])
             success = not result.failed
             return said.keep(SheetPulled(success, message, result.created, result.updated, result.skipped))
+
+    async def apply_scheduled_discounts(self, settings: Settings) -> DiscountsApplied:
+        """Marks the discounts that have started or ended; prices follow the clock without it."""
+        async with self._remembered("apply_scheduled_discounts") as said:
+            async with self._sessions() as session, session.begin():
+                done = await ScheduledDesk(session, settings).apply_due()
+            message = f"{done.applied} descuentos aplicados, {done.removed} quitados"
+            return said.keep(DiscountsApplied(True, message, done.applied, done.removed, done.affected_products))
 
     @staticmethod
     async def test_connection(sheets: Sheet) -> Connection:
