@@ -241,3 +241,20 @@ async def test_staff_alone(counter: Counter, path: str) -> None:
     _, shopper = await counter.shopper()
     assert (await counter.client.post(path)).status_code == 401
     assert (await counter.client.post(path, headers=shopper)).status_code == 403
+
+
+async def test_an_order_says_which_cart_it_was(counter: Counter) -> None:
+    """An id of no cart, or of somebody else's, is no word about the order."""
+    user_id, shopper = await counter.shopper()
+    product, visitor, foreign = await make_product(counter.db), str(uuid4()), str(uuid4())
+    cart_id = (await put(counter.client, line(product), anonymous_id=visitor)).json()["cart_id"]
+    taken = (await put(counter.client, line(product), anonymous_id=foreign)).json()["cart_id"]
+    other, _ = await counter.shopper()
+    await counter.value("UPDATE cart SET user_id = :user WHERE id = :id RETURNING id", user=other, id=taken)
+    for sent, stored in ((visitor.upper(), visitor), (foreign, None), (str(uuid4()), None), ("x", None), (None, None)):
+        body = {**PICKUP, "products_data": [line(product)], "anonymous_id": sent}
+        answer = await counter.client.post("/api/orders/", json=body, headers=shopper)
+        assert (answer.status_code, answer.json()["anonymous_id"]) == (201, stored)
+    row = await row_of(counter.db, cart_id)
+    assert (row["status"], row["user_id"]) == ("converted", user_id)
+    assert (await row_of(counter.db, taken))["status"] == "active"

@@ -16,11 +16,11 @@ WRITE = text("""
             id, user_id, recipient_name, customer_dni_cuit, shipping_address, shipping_street, shipping_number,
             shipping_neighborhood, shipping_city, shipping_postal_code, customer_email, customer_phone, delivery_type,
             payment_method, status, holds_stock, subtotal, bulk_promotion_discount, discount, total, coupon_id,
-            dollar_rate, paid_at)
+            dollar_rate, anonymous_id, paid_at)
         SELECT r.id, r.user_id, r.recipient_name, r.customer_dni_cuit, r.shipping_address, r.shipping_street,
                r.shipping_number, r.shipping_neighborhood, r.shipping_city, r.shipping_postal_code, r.customer_email,
                r.customer_phone, r.delivery_type, r.payment_method, r.status, true, r.subtotal,
-               r.bulk_promotion_discount, r.discount, r.total, r.coupon_id, r.dollar_rate,
+               r.bulk_promotion_discount, r.discount, r.total, r.coupon_id, r.dollar_rate, r.anonymous_id,
                CASE WHEN r.status = 'paid' THEN clock_timestamp() END
           FROM jsonb_populate_record(NULL::orders, :order) r
         RETURNING id, status

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
+from app.domain.carts.rules import anonymous_id_of
 from app.domain.carts.service.conversion import CartService
 from app.domain.inventory.service import StockService, TooFew
 from app.domain.marketing.service.coupons import CouponService
@@ -69,7 +70,9 @@ class Placer:
         order_id, minimum = (await self.session.execute(queries.NUMBERS)).one()
         await self._check(order, quote, minimum)
         if order.anonymous_id is not None:
-            await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
+            cart = await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
+            visitor = anonymous_id_of(order.anonymous_id) if cart is not None else None
+            order = msgspec.structs.replace(order, anonymous_id=visitor and str(visitor))
         await self._write(order_id, order, quote)
         await self._redeem(order_id, order, quote)
         answer = await read(order_id)
@@ -130,6 +133,7 @@ def _columns(order_id: int, order: NewOrder, quote: Quote, status: str) -> dict[
         **order.contact,
         "id": order_id,
         "user_id": order.user_id,
+        "anonymous_id": order.anonymous_id,
         "payment_method": order.payment_method,
         "status": status,
         "subtotal": str(quote.subtotal),
