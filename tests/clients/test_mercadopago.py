@@ -134,6 +134,14 @@ async def test_a_payment(client: MercadoPagoClient, wire: Wire, number: Any) -> 
     assert wire.requests[0].url.path == "/v1/payments/141000000001"
 
 
+async def test_a_payment_of_few_words(client: MercadoPagoClient, wire: Wire) -> None:
+    few = {"id": 1, "status": "approved", "transaction_amount": 10, "currency_id": "ARS"}
+    created = {"date_created": "2026-10-08T08:05:12.000-04:00"}
+    wire.answers = [httpx.Response(200, json=few), httpx.Response(200, json=few | created)]
+    assert (await client.payment("1")).changed_at.year == 2000
+    assert (await client.payment("1")).changed_at == dt.datetime(2026, 10, 8, 12, 5, 12, tzinfo=dt.UTC)
+
+
 async def test_a_number_is_a_part_of_the_path(client: MercadoPagoClient, wire: Wire) -> None:
     wire.answers = [refusal(404)]
     with pytest.raises(PaymentMissing):

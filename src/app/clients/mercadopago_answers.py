@@ -60,14 +60,15 @@ class PaymentAnswer(msgspec.Struct, frozen=True):
     status: str
     transaction_amount: Decimal
     currency_id: str
-    date_last_updated: dt.datetime
     status_detail: str | None = None
     transaction_amount_refunded: Decimal | None = None
     external_reference: str | None = None
     collector_id: Number | None = None
     operation_type: str | None = None
     live_mode: bool | None = None
+    date_created: dt.datetime | None = None
     date_approved: dt.datetime | None = None
+    date_last_updated: dt.datetime | None = None
     refunds: Sequence[RefundAnswer] | None = None
 
     @property
@@ -77,6 +78,13 @@ class PaymentAnswer(msgspec.Struct, frozen=True):
     @property
     def refunded(self) -> Decimal:
         return self.transaction_amount_refunded or Decimal(0)
+
+    @property
+    def changed_at(self) -> dt.datetime:
+        """The last time that it names; one without any is as old as can be."""
+        return (
+            self.date_last_updated or self.date_approved or self.date_created or dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+        )
 
     @property
     def collector(self) -> str:

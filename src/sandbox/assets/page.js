@@ -59,8 +59,8 @@ function pushCard({ item }) {
 }
 
 function paymentCard({ item }) {
-  const facts = element("dl", "", pair("payment", item.payment_id), pair("state", `${item.status} / ${item.status_detail}`));
-  facts.append(pair("amount", `ARS ${item.amount}`));
+  const facts = element("dl", "", pair("payment", item.payment_id), pair("status", item.status));
+  facts.append(pair("detail", item.status_detail), pair("amount", `ARS ${item.amount}`));
   if (Number(item.refunded)) facts.append(pair("refunded", `ARS ${item.refunded}`));
   facts.append(pair("reference", item.external_reference, "wide"));
   const head = element("div", "row", title(item.description, "without a title"), when(item.at));

@@ -13,7 +13,7 @@ from app.domain.orders.models import Order
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.states import PAID_STATUSES, Status
 from app.domain.payments.models import Payment, PaymentAttempt, PaymentCharge
-from app.domain.payments.rules import Expected, Facts, Seen, is_news, problem_of, with_flag
+from app.domain.payments.rules import OPERATION, Expected, Facts, Seen, is_news, problem_of, with_flag
 from app.domain.payments.service.refund_book import RefundBook
 from app.jobs.queue import defer
 from app.settings import Settings
@@ -186,7 +186,7 @@ def facts_of(answer: PaymentAnswer) -> Facts:
         refunded=max(answer.refunded.quantize(CENT), Decimal(0)),
         currency=answer.currency_id,
         collector=answer.collector,
-        operation=answer.operation_type or "",
+        operation=OPERATION if answer.operation_type is None else answer.operation_type,
         live=answer.live_mode is not False,
-        changed_at=answer.date_last_updated,
+        changed_at=answer.changed_at,
     )
