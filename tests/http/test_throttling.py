@@ -163,7 +163,10 @@ SCOPES = {
     "products_create": "product_create",
 }
 # Health, documents, pictures, and the one click by which a mail's reader wants no more of them.
-FREE = {"health", "livez", "readyz", "schema", "swagger", "redoc", "asset", "picture", "ask", "end"}
+FREE = {"health", "livez", "readyz", "metrics", "schema", "swagger", "redoc", "asset", "picture", "ask", "end"} | {
+    # MercadoPago's webhook, by both its paths.
+    *("tell", "tell_there"),
+}
 # Of operations that are still to come.
 AWAITED = {"orders_create": "order_create", "maintenance_validate_bypass": "login"}
 
