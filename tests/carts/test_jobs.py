@@ -8,7 +8,7 @@ from app.jobs.work import Work
 from app.settings import Settings
 from tests.carts.visiting import line, put, row_of, see, silent_for
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.shop import People
 
 

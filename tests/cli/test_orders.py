@@ -4,16 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.orders import orders
 from app.settings import Settings
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
-
-pytest_plugins = ("tests.orders.conftest",)
+from tests.orders.counter import Counter
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,11 @@ def _environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def counter(client: httpx.AsyncClient, db: AsyncSession, settings: Settings) -> Counter:
+    return Counter(client, db, settings)
 
 
 async def call(*arguments: object) -> Result:

@@ -11,9 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.http.idempotency import FORGET
 from app.settings import Settings
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 
-pytest_plugins = ("tests.orders.conftest",)
+
+@pytest.fixture
+def counter(client: httpx.AsyncClient, db: AsyncSession, settings: Settings) -> Counter:
+    return Counter(client, db, settings)
 
 
 def keyed(headers: dict[str, str], key: str) -> dict[str, str]:

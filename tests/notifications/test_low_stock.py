@@ -11,7 +11,7 @@ from app.domain.inventory.service import StockService
 from tests.factories import make_staff
 from tests.factories_catalog import make_product
 from tests.notifications.office import Office
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 
 LIMIT = 5
 

@@ -10,7 +10,7 @@ from app.domain.rates.service import RateUpdater
 from app.errors import ProviderDown
 from app.server import Relampago
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.shop import Headers
 
 MARK, UPDATE = "/api/orders/mark_abandoned/", "/api/orders/run_system_update/"

@@ -11,7 +11,7 @@ import pytest
 from tests.carts.visiting import CARTS, CUSTOMER, line, put, row_of, silent_for
 from tests.factories_catalog import make_product
 from tests.factories_marketing import make_coupon
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.shop import Headers
 
 MIGRATE = f"{CARTS}migrate_from_orders/"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.domain.catalog.models import Product
 from app.domain.orders.service.life import OrderLife
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.orders.test_creation import create, line, nothing_is_stored
 
 

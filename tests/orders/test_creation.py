@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.domain.catalog.models import Product
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.shop import Headers
 
 PICKUP = {"recipient_name": "Eva Luna", "customer_email": "eva@example.com", "delivery_type": "pickup"}

@@ -13,7 +13,7 @@ from app.jobs.orders import expire_unpaid
 from app.jobs.work import Work
 from app.settings import Settings
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 
 LIMITS = {"minutes": 30, "cash_hours": 48}
 

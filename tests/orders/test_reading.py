@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from app.domain.orders.models import Order
 from app.domain.orders.queries import lists
 from tests.factories_catalog import make_store
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 from tests.shop import Headers
 
 

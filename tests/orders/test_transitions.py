@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories_catalog import make_product
-from tests.orders.conftest import Counter
+from tests.orders.counter import Counter
 
 STATUSES = ("pending", "payment_pending", "paid", "shipped", "cancelled", "archived", "abandoned")
 # The contract's table, held here once more: the application's own is what is tested.
