@@ -1,5 +1,6 @@
 """Products: their fields, their stock, the options of their variants. What a shopper sees is the storefront's."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ from app.http.principal import Principal
 from app.jobs.queue import defer
 
 PUSH = "sheets:push"
+# Writes that come together go to the sheet together: Google counts the calls.
+SOON = dt.timedelta(seconds=2)
 BELOW_ZERO = "With these price adjustments a choice would cost less than nothing."
 # Fields that are columns of the same name.
 _PLAIN = (
@@ -144,7 +147,7 @@ class ProductService:
 
     async def _tell_the_sheet(self) -> None:
         """The shop's spreadsheet follows; one job for all that changed until it runs."""
-        await defer(self.session, PUSH, queueing_lock=PUSH)
+        await defer(self.session, PUSH, queueing_lock=PUSH, schedule_at=dt.datetime.now(dt.UTC) + SOON)
 
     async def _tell_of_change(
         self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None

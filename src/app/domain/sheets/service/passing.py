@@ -82,7 +82,8 @@ class Pass:
             outgoing = []
             for product_id, line in pairs:
                 if (merged := merges.get(product_id)) is not None:
-                    outgoing += await self._settle(session, after[product_id], line, merged, stamp)
+                    outgoing += await self._settle(session, after[product_id], line, merged)
+            await records.intend(session, outgoing, stamp)
             self._tally.done += len(pairs)
             await note(session, self._run, self._owner, self._tally)
         await self._send(outgoing, stamp, read_at)
@@ -105,17 +106,14 @@ class Pass:
         self._tally.updated += 1
         return merged
 
-    async def _settle(
-        self, session: AsyncSession, row: Stored, line: Line, merged: Merge, stamp: str
-    ) -> list[Outgoing]:
+    async def _settle(self, session: AsyncSession, row: Stored, line: Line, merged: Merge) -> list[Outgoing]:
         """Remember what both sides agree on; what is to be written to the sheet."""
         stored = texts_of(row)
         again = merge(line.texts, stored, merged.seen, self._direction, lambda _: False)  # type: ignore[arg-type]
         names = merged.push | again.push
         if names or not line.id:
-            outgoing = Outgoing(line.number, row.id, row.sku, {name: stored[name] for name in names})
-            await records.intend(session, outgoing, merged.seen, stamp, awaits_id=not line.id)
-            return [outgoing]
+            texts = {name: stored[name] for name in names}
+            return [Outgoing(line.number, row.id, row.sku, texts, merged.seen, awaits_id=not line.id)]
         if not merged.pull:
             self._tally.skipped += 1
         if merged.pull or row.seen != merged.seen or row.writing or row.row_number != line.number or not row.fresh:
@@ -137,9 +135,9 @@ class Pass:
                     self._tally.fail(f"row {line.number}: {words_of(error)}")
                     continue
                 row = (await records.load(session, [product_id]))[product_id]
-                outgoing.append(Outgoing(line.number, product_id, row.sku, texts_of(row)))
-                await records.intend(session, outgoing[-1], line.texts, stamp, awaits_id=True)
+                outgoing.append(Outgoing(line.number, product_id, row.sku, texts_of(row), line.texts, awaits_id=True))
                 self._tally.created += 1
+            await records.intend(session, outgoing, stamp)
             read_at = await records.clock(session)
             self._tally.done += len(lines)
             await note(session, self._run, self._owner, self._tally)
@@ -156,8 +154,7 @@ class Pass:
                 for number, product_id in rows
                 if product_id in stored
             ]
-            for one in outgoing:
-                await records.intend(session, one, None, stamp)
+            await records.intend(session, outgoing, stamp)
             self._tally.done += len(rows)
             await note(session, self._run, self._owner, self._tally)
         await self._send(outgoing, stamp, read_at)

@@ -1,7 +1,7 @@
 """What is remembered of each product's row."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -18,12 +18,14 @@ Stored = Row[*tuple[Any, ...]]
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A row on its way to the sheet: the fields to write, by their texts."""
+    """A row on its way to the sheet: the fields to write, by their texts; what both sides agreed on before."""
 
     number: int
     product_id: int
     sku: str
     texts: dict[str, str]
+    seen: dict[str, str] | None = None
+    awaits_id: bool = False
 
     def cells(self, stamp: str) -> tuple[str, list[Any]]:
         return row_of(self.number, self.product_id, self.sku, self.texts, stamp)
@@ -58,13 +60,24 @@ async def remember(session: AsyncSession, product_id: int, **values: Any) -> Non
     await session.execute(statement.on_conflict_do_update(index_elements=[SheetRow.product_id], set_=values))
 
 
-async def intend(
-    session: AsyncSession, row: Outgoing, seen: Mapping[str, str] | None, stamp: str, *, awaits_id: bool = False
-) -> None:
-    """A row is about to be written to the sheet."""
-    writing = {"stamp": stamp, "texts": row.texts}
-    columns = {"row_number": row.number, "seen": seen, "writing": writing, "excluded": False}
-    await remember(session, row.product_id, **columns, awaits_id=awaits_id)
+async def intend(session: AsyncSession, rows: Sequence[Outgoing], stamp: str) -> None:
+    """Rows are about to be written to the sheet."""
+    if not rows:
+        return
+    values = [
+        {
+            "product_id": row.product_id,
+            "row_number": row.number,
+            "seen": row.seen,
+            "writing": {"stamp": stamp, "texts": row.texts},
+            "awaits_id": row.awaits_id,
+            "excluded": False,
+        }
+        for row in rows
+    ]
+    statement = insert(SheetRow).values(values)
+    columns = {name: statement.excluded[name] for name in values[0] if name != "product_id"}
+    await session.execute(statement.on_conflict_do_update(index_elements=[SheetRow.product_id], set_=columns))
 
 
 async def confirm(session: AsyncSession, rows: Sequence[Outgoing], stamp: str, read_at: dt.datetime) -> None:
