@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from litestar.plugins import CLIPlugin
 
+from app.cli.calendar import calendar
 from app.cli.carts import carts
 from app.cli.catalog import catalog
 from app.cli.demo.commands import demo
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from click import Group
 
 GROUPS: tuple["Group", ...] = (carts, catalog, demo, jobs, orders, payments, promos, rates, stock, users)
+promos.add_command(calendar)
 
 
 class CommandLine(CLIPlugin):
