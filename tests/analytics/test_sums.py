@@ -11,14 +11,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import registry
+from app.cli.demo.loading import empty
 from app.domain.analytics import queries
 from app.domain.analytics.service import AnalyticsService
 from app.domain.orders.states import STATUSES
 from app.jobs.analytics import fold_sales
 from app.jobs.work import Work
 from app.settings import Settings
-from tests.analytics.conftest import SELL
+from tests.analytics.conftest import SELL, Sell
 
+registry.load()
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 MINUTES = 60 * 24 * 90
 ZONES = ("America/Argentina/Buenos_Aires", "Asia/Kathmandu", "Europe/Madrid", "Pacific/Chatham", "UTC")
@@ -137,6 +140,18 @@ async def test_a_refund_beside_a_move_of_its_order(db: AsyncSession, settings: S
             run("UPDATE payment SET refunded_amount = refunded_amount + 20 WHERE order_id = :id", order_id),
         )
     assert await AnalyticsService(db, settings).differences() == []
+
+
+async def test_an_emptied_shop_has_sold_nothing(db: AsyncSession, sell: Sell) -> None:
+    """Whatever is deleted first."""
+    order_id = await sell("2024-03-02T10:00:00", "80.00")
+    made = "INSERT INTO payment (order_id, status, amount, captured_amount, refunded_amount)"
+    await db.execute(text(f"{made} VALUES (:id, 'approved', 80, 80, 30)"), {"id": order_id})
+    await db.execute(queries.FOLD, {"limit": 100})
+    await empty(db)
+    await db.commit()
+    kept = await db.execute(text("SELECT (SELECT count(*) FROM sales_delta), (SELECT count(*) FROM sales_quarter)"))
+    assert tuple(kept.one()) == (0, 0)
 
 
 async def test_what_was_written_past_the_triggers_is_seen(db: AsyncSession, settings: Settings) -> None:

@@ -141,7 +141,7 @@ EXPOSE = "import sys; from app.metrics import exposition; sys.stdout.buffer.writ
 
 
 def test_one_process_answers_for_all(tmp_path: Path) -> None:
-    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "to" / "be" / "made")}
 
     def run(program: str) -> str:
         done = subprocess.run(  # noqa: S603 - our own interpreter
