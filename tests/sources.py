@@ -71,4 +71,5 @@ def files() -> Iterator[Path]:
         names[:] = sorted(name for name in names if name not in NOT_OURS)
         if Path(folder, "var").relative_to(ROOT).as_posix() == "bench/var":
             names[:] = [name for name in names if name != "var"]
-        yield from (Path(folder, name) for name in found if name != ".env" and not name.endswith(".pyc"))
+        # A linked work tree has a file named `.git`.
+        yield from (Path(folder, name) for name in found if name not in {".env", ".git"} and not name.endswith(".pyc"))

@@ -88,6 +88,7 @@ from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
 from app.http.idempotency import REPLAYED, IdempotencyMiddleware, KeyedRequests
+from app.http.methods import name_all_methods
 from app.http.openapi.pages import DOCS_HANDLERS
 from app.http.ready import Answer
 from app.http.throttling import Throttle, give_back_unproven, show_rate
@@ -111,55 +112,17 @@ DEPENDENCIES = {
     "claim": Provide(provide_claim, sync_to_thread=False),
 }
 CONTROLLERS: Sequence[ControllerRouterHandler] = (
-    HealthController,
-    ProbeController,
-    MetricsController,
-    ConfigurationController,
-    MaintenanceController,
-    ActivityController,
-    CartController,
-    PromoController,
-    DoorController,
-    RegistrationController,
-    ProfileController,
-    CustomerController,
-    OwnDataController,
-    CategoryController,
-    ReviewController,
-    ProductListController,
-    ProductController,
-    DollarRateController,
-    RateUpdateController,
-    DistributionCenterController,
-    ProductSyncController,
-    SheetController,
-    CronController,
-    StoreController,
-    StoreProductController,
-    CouponController,
-    OfferController,
-    BulkPromotionController,
-    ScheduledDiscountController,
-    PriceController,
-    OrderCouponController,
-    OrderListController,
-    AbandonedOrderController,
-    CartOrderController,
-    OrderMoveController,
-    OrderController,
-    MediaController,
-    VisitorCartController,
-    StaffCartController,
-    DeviceController,
-    NotificationController,
-    PaymentController,
-    PaymentNotificationController,
-    ReturnController,
-    EmailController,
-    UnsubscribeController,
-    VisitorController,
-    VisitController,
-    StatisticsController,
+    *(HealthController, ProbeController, MetricsController, ConfigurationController, MaintenanceController),
+    *(DoorController, RegistrationController, ProfileController, CustomerController, OwnDataController),
+    *(CategoryController, ReviewController, ProductController, ProductListController, PriceController, MediaController),
+    *(StoreController, StoreProductController, PromoController, CartController, DistributionCenterController),
+    *(CouponController, OfferController, BulkPromotionController, ScheduledDiscountController),
+    *(OrderController, OrderListController, OrderMoveController, OrderCouponController, AbandonedOrderController),
+    *(CartOrderController, VisitorCartController, StaffCartController),
+    *(PaymentController, PaymentNotificationController, ReturnController, DollarRateController, RateUpdateController),
+    *(DeviceController, NotificationController, EmailController, UnsubscribeController, ActivityController),
+    *(StatisticsController, VisitorController, VisitController),
+    *(SheetController, ProductSyncController, CronController),
 )
 
 
@@ -201,6 +164,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
         debug=False,
     )
     authorize_without_copies(app)
+    name_all_methods(app)
     inner = super(Relampago, app).__call__
     known = KnownOrigins.around(inner, app.cors_config)
     app.edge = Edge(traced(known, settings), production=settings.production)

@@ -184,6 +184,16 @@ async def test_options_describes_the_resource(app: Relampago) -> None:
     assert (await ask(app, "OPTIONS", "/api/nothing/")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/stores/1/", "/api/auth/me/", "/admin/promos/", "/api/products/"])
+async def test_options_names_every_method_of_its_path(app: Relampago, path: str) -> None:
+    """Those of all handlers, whoever of them was registered first: the same that a wrong method is told."""
+    named, refused = await ask(app, "OPTIONS", path), await ask(app, "TRACE", path)
+    assert named.status_code == 200
+    assert named.headers["allow"] == refused.headers["allow"]
+    if path == "/api/stores/1/":
+        assert named.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+
+
 async def test_a_crash_tells_nothing_but_its_id(app: Relampago) -> None:
     answer = await ask(app, "GET", "/api/probe/crash", headers={"X-Request-Id": "crash-12345"})
     assert (answer.status_code, answer.json()) == (500, {"detail": "A server error occurred."})
