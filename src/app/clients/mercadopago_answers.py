@@ -18,6 +18,7 @@ ALREADY_REFUNDED = "2063"
 MORE_THAN_REMAINS = "2017"
 NOT_REFUNDABLE = "2084"
 Number = int | str
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 Read = TypeVar("Read")
 
 
@@ -82,9 +83,8 @@ class PaymentAnswer(msgspec.Struct, frozen=True):
     @property
     def changed_at(self) -> dt.datetime:
         """The last time that it names; one without any is as old as can be."""
-        return (
-            self.date_last_updated or self.date_approved or self.date_created or dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-        )
+        at = self.date_last_updated or self.date_approved or self.date_created or _LONG_AGO
+        return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
     @property
     def collector(self) -> str:
