@@ -52,6 +52,9 @@ async def test_the_key_opens_from_header_and_body_alone(office: Office) -> None:
             assert (answer.status_code, set(answer.json())) == (401, {"error"}), path
         assert (await office.client.post(path, json={"auth_key": "wrong"})).status_code == 401
         assert (await office.client.post(path, json={"auth_key": "demo-cron-key", "async": False})).status_code == 200
+        assert (await office.client.post(path, json={"async": False}, headers=KEY)).status_code == 200
+        form = {"auth_key": "demo-cron-key", "async": "false"}
+        assert (await office.client.post(path, data=form)).status_code == 200
     answer = await office.client.get("/api/cronjob-sync/status/", headers=office.people.staff)
     assert answer.status_code == 401
     for headers in (KEY, {"Authorization": "Bearer demo-cron-key"}):

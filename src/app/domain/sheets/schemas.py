@@ -1,6 +1,7 @@
 """The synchronisation on the wire, and a row as it is validated."""
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -46,10 +47,20 @@ class SyncBulkInput(Input):
     product_ids: Annotated[list[Id], Meta(max_length=MAX_PRODUCTS)] | None = None
 
 
-class SyncInput(Input):
-    """`auth_key` is the key of the cron routes. `force` ends a run that is under way."""
+class Keyed(Input):
+    """`auth_key` is the key of the cron routes; it may stand in the header instead."""
 
     auth_key: str
+
+    @classmethod
+    def accept(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The guard has seen the key, wherever it was."""
+        return raw if "auth_key" in raw else {**raw, "auth_key": ""}
+
+
+class SyncInput(Keyed):
+    """`force` ends a run that is under way."""
+
     direction: Direction = "bidirectional"
     force: bool = False
     run_async: bool = msgspec.field(default=True, name="async")
@@ -61,8 +72,8 @@ class KeyInput(Input):
     auth_key: str = ""
 
 
-class PullInput(Input):
-    auth_key: str
+class PullInput(Keyed):
+    """Nothing but the key."""
 
 
 class SyncedOne(msgspec.Struct):
