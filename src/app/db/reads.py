@@ -71,8 +71,10 @@ class Reads:
             future.set_result(use(await line.fetch(key[0], *key[1])))
         except FAILURES as error:
             _fail(future, app_error_of(error) or error)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' to see
             _fail(future, error)
+        except asyncio.CancelledError:
+            _fail(future, Unavailable())
             raise
         finally:
             self._running.pop(key, None)
