@@ -42,20 +42,22 @@ def count(shape: Shape) -> Prepared:
 
 
 def _counted_page(shape: Shape, size: int) -> ReadStatement:
-    """Walked from the newest product on; with a category, from the newest of each of its descendants."""
-    off = discounts()
+    """Walked from the newest product on; with a category, from the newest of each of its descendants.
+
+    Not a step for a page beyond the last, whose number anybody may make up.
+    """
+    off, below = discounts(), _below(shape)
+    total = select(_tally(shape, below).label("count")).cte("total")
+    count_of_all = select(total.c.count).scalar_subquery()
     rows: ReadStatement = select(Product.id.label("id"), Product.created_at.label("created_at"))
     rows = rows.where(*conditions(shape, off, in_category=False)).order_by(*_NEWEST)
-    below = _below(shape)
     if below is not None:
         first = rows.where(Product.category_id == below.c.id).limit(size + _OFFSET).lateral("first")
         rows = select(first.c.id, first.c.created_at).select_from(below).join(first, true())
         rows = rows.order_by(first.c.created_at.desc(), first.c.id.desc())
-    shown = rows.limit(size).offset(_OFFSET).subquery("shown")
+    shown = rows.where(count_of_all > _OFFSET).limit(size).offset(_OFFSET).subquery("shown")
     order = (shown.c.created_at.desc(), shown.c.id.desc())
-    return select(
-        _tally(shape, below).label("count"), cards(shown, order, off).label("results"), text("NULL AS facets")
-    )
+    return select(count_of_all.label("count"), cards(shown, order, off).label("results"), text("NULL AS facets"))
 
 
 def _found_page(shape: Shape, size: int) -> ReadStatement:
