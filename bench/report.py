@@ -148,6 +148,6 @@ def document() -> None:
     figures = (
         f"{table(rows)}\n\nProcessor time, in microseconds an answer:\n\n{costs(rows)}\n\n"
         f"Audiences and pushes:\n\n{audience_report.table(told)}\n\n"
-        f"Logins and statistics:\n\n{audience_report.table(shop)}\n\n| | |\n|---|---|\n{facts}"
+        f"Logins, statistics, lists of products:\n\n{audience_report.table(shop)}\n\n| | |\n|---|---|\n{facts}"
     )
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}")
