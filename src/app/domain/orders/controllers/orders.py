@@ -54,19 +54,7 @@ class OrderController(Controller):
     )
     async def create(self, session: Session, state: State, reader: Reader, user: User, data: OrderInput) -> Order:
         """At the server's prices; a `price` that is too low is refused with the right one."""
-        fields = {name: getattr(data, name) for name in OrderUpdateInput.__struct_fields__}
-        check_address(fields)
-        order = NewOrder(
-            user_id=user.id,
-            contact=fields,
-            lines=[
-                Wanted(li.product_id, li.quantity, li.variants, li.variants_label, li.price)
-                for li in data.products_data
-            ],
-            payment_method=data.payment_method,
-            coupon_code=data.coupon_code or None,
-            anonymous_id=data.anonymous_id if isinstance(data.anonymous_id, str) else None,
-        )
+        order = _asked(data, user)
         own = lists.own(user.id)
         return await Placer(session, state.settings, user).place_and_read(
             order, lambda order_id: reader.one(order_id, own, timeline=user.is_admin)
@@ -94,3 +82,20 @@ async def _changed(
 ) -> Order:
     await desk.change(order_id, data)
     return await reader.one(order_id, lists.visible(user), timeline=user.is_admin)
+
+
+def _asked(data: OrderInput, user: Principal) -> NewOrder:
+    """The order that a body asks for. Raises Invalid for a delivery without an address."""
+    contact = {name: getattr(data, name) for name in OrderUpdateInput.__struct_fields__}
+    check_address(contact)
+    return NewOrder(
+        user_id=user.id,
+        contact=contact,
+        lines=[
+            Wanted(line.product_id, line.quantity, line.variants, line.variants_label, line.price)
+            for line in data.products_data
+        ],
+        payment_method=data.payment_method,
+        coupon_code=data.coupon_code or None,
+        anonymous_id=data.anonymous_id if isinstance(data.anonymous_id, str) else None,
+    )
