@@ -13,13 +13,14 @@ from app.cli.orders import orders
 from app.cli.payments import payments
 from app.cli.promos import promos
 from app.cli.rates import rates
+from app.cli.sheets import sheets
 from app.cli.stock import stock
 from app.cli.users import users
 
 if TYPE_CHECKING:
     from click import Group
 
-GROUPS: tuple["Group", ...] = (carts, catalog, demo, jobs, orders, payments, promos, rates, stock, users)
+GROUPS: tuple["Group", ...] = (carts, catalog, demo, jobs, orders, payments, promos, rates, sheets, stock, users)
 promos.add_command(calendar)
 
 
