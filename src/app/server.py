@@ -166,8 +166,7 @@ def create_app(settings: Settings | None = None) -> Relampago:
     authorize_without_copies(app)
     name_all_methods(app)
     inner = super(Relampago, app).__call__
-    known = KnownOrigins.around(inner, app.cors_config)
-    app.edge = Edge(traced(known, settings), production=settings.production)
+    app.edge = Edge(traced(KnownOrigins.around(inner, app.cors_config), settings), production=settings.production)
     return app
 
 

@@ -115,8 +115,7 @@ class ProductService:
         _check_prices(given.get("price", was.price), variants or stored)
         before, after = was._asdict(), {}
         if "stock" in given:
-            base = None if seen is None else seen.base
-            before["stock"] = await self._set_stock(was.pool_id, given["stock"], product_id, base)
+            before["stock"] = await self._set_stock(was.pool_id, given["stock"], product_id, seen)
             after["stock"] = given["stock"]
         if variants is not None:
             await self.options.write(product_id, variants, None if seen is None else seen.options)
@@ -200,10 +199,10 @@ class ProductService:
         shown = {values.get(field, before[field]) for field in _PICTURES}
         await let_go(self.session, [before[f] for f in _PICTURES if before[f] and before[f] not in shown])
 
-    async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: int | None) -> int:
+    async def _set_stock(self, pool_id: int, units: int, product_id: int, seen: SeenStock | None) -> int:
         """What was free before."""
         difference = await self.stock.set_free(pool_id, units, cause=f"product {product_id} edited")
-        if seen is not None and difference != units - seen:
+        if seen is not None and difference != units - seen.base:
             raise PreconditionFailed
         return units - difference
 
