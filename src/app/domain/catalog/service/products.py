@@ -103,13 +103,9 @@ class ProductService:
         given = data.given()
         if self.taken is None:
             await self.take_pictures(data)
-        # A category before its products, as its renaming takes them; who is told first of what is missing stays.
-        category = await self._category_name(given["category"]) if "category" in given else ""
-        was = await self._locked(product_id)
+        was = await self._locked_with_category(product_id, given)
         if not given:
             return
-        if category is None:
-            raise _no_category(given["category"])
         variants: VariantsInput | None = given.get("variants")
         stored = await self.options.stored(product_id)
         _check_prices(given.get("price", was.price), variants or stored)
@@ -168,6 +164,14 @@ class ProductService:
         if row is None:
             raise NotFound
         return row
+
+    async def _locked_with_category(self, product_id: int, given: Mapping[str, Any]) -> Row[*tuple[Any, ...]]:
+        """A category before its products, as its renaming takes them. Raises NotFound, Invalid."""
+        category = await self._category_name(given["category"]) if "category" in given else ""
+        was = await self._locked(product_id)
+        if category is None:
+            raise _no_category(given["category"])
+        return was
 
     async def _category(self, category_id: int) -> str:
         """The category's name. Raises Invalid."""
