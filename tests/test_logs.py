@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+import uvicorn
 
 from app.logs import MASK, configure_logs, mask
 from tests.http.conftest import client_of, offline
@@ -52,6 +53,21 @@ async def test_a_request_is_one_line_with_its_id(capsys: pytest.CaptureFixture[s
     assert (line["method"], line["path"], line["query"], line["status"]) == ("GET", "/api/nothing/", "page=2", 404)
     assert (line["request_id"], line["level"], line["event"]) == ("log-test-1", "info", "request")
     assert line["ms"] >= 0
+
+
+def test_the_server_writes_such_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """uvicorn sets up its own before it loads the application, and speaks of its start and of crashes there."""
+    uvicorn.Config("app.server:create_app", log_level="info")
+    configure_logs("info")
+    try:
+        logging.getLogger("uvicorn.error").info("Started server process [%d]", 5, extra={"color_message": "x"})
+        logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=ValueError(f"got {TOKEN}"))
+    finally:
+        configure_logs("critical")
+    started, crashed = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (started["event"], started["level"]) == ("Started server process [5]", "info")
+    assert (crashed["event"], crashed["logger"]) == ("Exception in ASGI application", "uvicorn.error")
+    assert crashed["exception"].endswith(f"ValueError: got {MASK}")
 
 
 async def test_probes_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
