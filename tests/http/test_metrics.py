@@ -152,3 +152,15 @@ def test_one_process_answers_for_all(tmp_path: Path) -> None:
     for _ in range(3):
         run(COUNT)
     assert figure(run(EXPOSE), "relampago_holds_total", outcome="new") == 6
+
+
+@pytest.mark.usefixtures("_clean")
+async def test_strangers_requests_are_counted_under_their_routes(settings: Settings) -> None:
+    app = create_app(msgspec.structs.replace(settings, cors_allowed_origins=("https://shop.example.com",)))
+    labels = {"method": "GET", "route": "/api/health", "status": "200"}
+    async with from_peer(app, HERE) as http:
+        before = figure((await http.get("/metrics")).text, "relampago_request_seconds_count", **labels)
+        await http.get("/api/health/", headers={"Origin": "https://elsewhere.example"})
+        after = figure((await http.get("/metrics")).text, "relampago_request_seconds_count", **labels)
+    assert after == before + 1
+    await app.state.engine.dispose()

@@ -27,7 +27,8 @@ class KnownOrigins:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if any(name == b"origin" and not self._is_known(value) for name, value in scope["headers"]):
-            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
+            # Not a copy of the scope: the route that is found is written into it, for those around this to read.
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"origin"]
 
         async def send_varying(message: Any) -> None:
             if message["type"] == "http.response.start":
