@@ -28,6 +28,8 @@ async def test_a_period_beside_the_one_before(sell: Sell, ask: Ask) -> None:
     await sell("2024-03-03T23:59:59", "7.00", "pending")
     await sell("2024-03-03T23:59:59", "8.00", "payment_pending")
     await sell("2024-03-03T10:00:00", "9.00", "archived", archived_from="pending")
+    await sell("2024-03-03T10:00:00", "0.85", "archived")
+    await sell("2024-03-02T10:00:00", "1000.00", "archived", archived_from="abandoned")
     await sell("2024-03-02T10:00:00", "1000.00", "cancelled")
     await sell("2024-03-02T10:00:00", "1000.00", "abandoned")
     await sell("2024-03-02T10:00:00", "1000.00", "archived", archived_from="cancelled")
@@ -37,17 +39,17 @@ async def test_a_period_beside_the_one_before(sell: Sell, ask: Ask) -> None:
     assert list(answer) == ["stats", "period", "start_date", "end_date"]
     assert (answer["period"], answer["start_date"], answer["end_date"]) == ("week", "2024-03-01", "2024-03-03")
     assert answer["stats"] == {
-        "ventas": 6,
-        "ventas_pagadas": 3,
-        "facturacion": 300.15,
-        "ticketPromedio": 100.05,
+        "ventas": 7,
+        "ventas_pagadas": 5,
+        "facturacion": 310.0,
+        "ticketPromedio": 62.0,
         "visitas": 0,
-        "changes": {"ventas": 200.0, "facturacion": 50.08},
+        "changes": {"ventas": 250.0, "facturacion": 55.0},
         "customers": {"new": 0, "total": 0},
         "timeline": [
             {"date": "2024-03-01", "value": 300.15, "orders": 3},
             {"date": "2024-03-02", "value": 0.0, "orders": 0},
-            {"date": "2024-03-03", "value": 0.0, "orders": 3},
+            {"date": "2024-03-03", "value": 9.85, "orders": 4},
         ],
     }
 
@@ -67,6 +69,10 @@ async def test_it_follows_what_becomes_of_orders(sell: Sell, ask: Ask, db: Async
         ("UPDATE orders SET subtotal = 90, total = 90 WHERE id = :id", (1, 1, 90.0)),
         ("SELECT fold_sales(100) WHERE :id > 0", (1, 1, 90.0)),
         ("UPDATE orders SET status = 'archived', archived_from = 'paid' WHERE id = :id", (1, 1, 90.0)),
+        ("UPDATE orders SET archived_from = 'pending' WHERE id = :id", (1, 1, 90.0)),
+        ("UPDATE orders SET archived_from = 'abandoned' WHERE id = :id", (0, 0, 0.0)),
+        ("UPDATE orders SET archived_from = 'payment_pending' WHERE id = :id", (1, 1, 90.0)),
+        ("UPDATE orders SET archived_from = 'cancelled' WHERE id = :id", (0, 0, 0.0)),
         ("UPDATE orders SET status = 'cancelled', archived_from = NULL WHERE id = :id", (0, 0, 0.0)),
         ("UPDATE orders SET status = 'shipped' WHERE id = :id", (1, 1, 90.0)),
         (PAID, (1, 1, 90.0)),

@@ -69,8 +69,9 @@ async def test_what_counts_and_what_was_spent(
 ) -> None:
     user, other = await make_user(db), await make_user(db)
     spent = [("paid", None, "1.00"), ("shipped", None, "10.50"), ("archived", "paid", "100.00")]
+    spent += [("archived", "pending", "0.02"), ("archived", None, "0.03")]
     counted = [("pending", None, "1000.00"), ("payment_pending", None, "1000.00"), ("cancelled", None, "1000.00")]
-    counted += [("archived", "cancelled", "1000.00"), ("archived", "pending", "1000.00"), ("archived", None, "1000.00")]
+    counted += [("archived", "cancelled", "1000.00"), ("archived", "abandoned", "1000.00")]
     for hours, (status, archived_from, total) in enumerate([*spent, ("archived", "shipped", "0.25"), *counted]):
         await make_order(user, total, hours, status=status, archived_from=archived_from)
     # Later than all others, and neither bought nor counted.
@@ -79,8 +80,8 @@ async def test_what_counts_and_what_was_spent(
     await make_order(None, "7.00", 52)
     answer = await client.get(f"{CUSTOMERS}{user.id}/", headers=staff)
     found = answer.json()
-    assert (found["total_orders"], found["total_spent"]) == (10, "111.75")
-    assert found["last_purchase"] == "2026-03-01T21:00:00Z"
+    assert (found["total_orders"], found["total_spent"]) == (11, "111.80")
+    assert found["last_purchase"] == "2026-03-01T22:00:00Z"
     untouched = (await client.get(f"{CUSTOMERS}{other.id}/", headers=staff)).json()
     assert (untouched["total_orders"], untouched["total_spent"], untouched["last_purchase"]) == (0, "0.00", None)
 

@@ -137,6 +137,8 @@ def test_calls_of_providers_by_their_end() -> None:
 
 
 COUNT = "from app.metrics import HOLDS; HOLDS.labels('new').inc(2)"
+# In a container of its own the first process has the number 1.
+ALONE = "import os, socket; os.getpid = lambda: 1; socket.gethostname = lambda: {!r}; "
 EXPOSE = "import sys; from app.metrics import exposition; sys.stdout.buffer.write(exposition([]))"
 
 
@@ -151,7 +153,10 @@ def test_one_process_answers_for_all(tmp_path: Path) -> None:
 
     for _ in range(3):
         run(COUNT)
-    assert figure(run(EXPOSE), "relampago_holds_total", outcome="new") == 6
+    for name in ("one_container", "another"):
+        run(ALONE.format(name) + COUNT)
+    assert len(list((tmp_path / "to" / "be" / "made").glob("counter_*.db"))) == 5
+    assert figure(run(EXPOSE), "relampago_holds_total", outcome="new") == 10
 
 
 @pytest.mark.usefixtures("_clean")

@@ -38,3 +38,21 @@ def test_every_port_is_on_the_loopback() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_what_serves_counts_in_one_folder() -> None:
+    """And the others elsewhere: each process leaves a file."""
+    folders = {
+        name: service.get("environment", {}).get("PROMETHEUS_MULTIPROC_DIR") for name, service in SERVICES.items()
+    }
+    folder = folders["api"]
+    assert folder
+    assert {name for name, each in folders.items() if each is not None} == {"api", "worker"}
+    assert folders["worker"] == folder
+    assert all(f"metrics:{folder}" in SERVICES[name]["volumes"] for name in ("api", "worker"))
+    assert "--unset=PROMETHEUS_MULTIPROC_DIR" in SERVICES["worker"]["healthcheck"]["test"]
+
+
+def test_every_container_of_ours_reads_every_setting() -> None:
+    for name in ("migrate", "api", "worker"):
+        assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]

@@ -1,6 +1,6 @@
 """Sums of sales, by the quarter of an hour in which their orders were made, and the changes still to be added.
 
-Triggers on the orders write the changes (alembic/sql/analytics_1.sql). What was sold is the sum of both tables at any
+Triggers on the orders write the changes (alembic/sql/analytics_*.sql). What was sold is the sum of both tables at any
 moment, read in one statement.
 """
 

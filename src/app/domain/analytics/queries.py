@@ -1,4 +1,4 @@
-"""Statements of the statistics; what they add up is in alembic/sql/analytics_1.sql."""
+"""Statements of the statistics; what they add up is in alembic/sql/analytics_*.sql."""
 
 from sqlalchemy import text
 

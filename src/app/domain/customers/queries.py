@@ -32,9 +32,10 @@ _SHOWN = (
     User.admin_notes,
 )
 _NEWEST = (User.date_joined.desc(), User.id.desc())
+# As in the statistics (`order_is_paid`): what is archived was paid for, unless no sale was left of it before.
 _PAID = or_(
     Order.status.in_(PAID_STATUSES),
-    and_(Order.status == "archived", Order.archived_from.in_(PAID_STATUSES)),
+    and_(Order.status == "archived", func.coalesce(Order.archived_from, "").not_in(("cancelled", "abandoned"))),
 )
 
 
