@@ -46,6 +46,19 @@ async def test_staff_change_their_own_and_what_is_absent_stays(desk: Desk) -> No
     assert await read(desk, user) == DEFAULTS
 
 
+async def test_what_staff_change_is_logged(desk: Desk) -> None:
+    root = await make_user(desk.db, is_superuser=True)
+    for path in ("settings/", "settings/?scope=global"):
+        for _ in range(2):
+            await desk.ask("PUT", path, root, {"notification_sound": False, "new_order_notifications": True})
+    await desk.ask("PUT", "settings/", await make_user(desk.db), {"notification_sound": False})
+    log = "SELECT user_id, action, content_type, object_id, changes FROM activity_log ORDER BY id"
+    changes = {"notification_sound": [True, False]}
+    assert [tuple(row) for row in await desk.rows(log)] == [
+        (root.id, "update", "notificationsettings", object_id, changes) for object_id in (str(root.id), "0")
+    ]
+
+
 async def test_a_superuser_changes_the_global_ones_and_customers_see_them(desk: Desk) -> None:
     root, staff, user = await make_user(desk.db, is_superuser=True), await make_staff(desk.db), await make_user(desk.db)
     await desk.ask("PUT", "settings/", staff, {"email_notifications": False})

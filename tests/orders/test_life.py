@@ -53,6 +53,8 @@ async def test_who_does_not_pay_loses_the_order(
     if over:
         assert (await counter.moves(order_id))[-1] == ("cancelled", None, "expired")
         assert await counter.jobs() == [("notifications:order_moved", {"order_id": order_id})]
+        log = await counter.rows("SELECT user_id, action, object_id, changes FROM activity_log")
+        assert log == [(None, "status_change", str(order_id), {"status": [status, "cancelled"]})]
 
 
 async def test_the_job_ends_them_all(

@@ -37,6 +37,11 @@ async def test_a_purchase(counter: Counter) -> None:
         "send_order_mail",
     ]
     assert counter.moved("charge") == [Decimal("25999.5")]
+    log = "SELECT user_id, action, content_type, object_id, changes FROM activity_log ORDER BY id"
+    moves = [("pending", "payment_pending", counter.buyer.id), ("payment_pending", "paid", None)]
+    assert await counter.rows(log) == [
+        (by, "status_change", "order", str(order_id), {"status": [old, new]}) for old, new, by in moves
+    ]
 
 
 async def test_what_the_provider_is_asked_for(counter: Counter) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.domain.catalog.models import Product
 from app.domain.inventory.service import StockService
@@ -218,6 +218,9 @@ async def test_a_product_taken_out_stays_out_until_it_is_asked_for(office: Offic
     assert (await office.post("", {"product_id": product.id}))["row_number"] == 2
     missing = await office.client.delete("/api/products/sync/999999/", headers=office.people.staff)
     assert (missing.status_code, missing.json()) == (404, {"detail": "Not found."})
+    log = text("SELECT action, object_id FROM activity_log WHERE content_type = 'sheet' AND user_id IS NOT NULL")
+    assert [tuple(row) for row in await office.db.execute(log)] == [("delete", str(product.id))]
+    await office.db.commit()
 
 
 async def test_the_row_of_a_deleted_product_is_emptied(office: Office) -> None:

@@ -92,7 +92,7 @@ class DeviceController(Controller):
     ) -> SettingsAnswer:
         """The caller's own; a superuser changes the global ones with `?scope=global`."""
         whose = None if _is_global(request) else user.id
-        return SettingsAnswer(await PreferenceService(session).change(whose, data.given()))
+        return SettingsAnswer(await PreferenceService(session).change(whose, data.given(), user))
 
     @get("/devices/", guards=[signed_in], operation_id="notifications_devices")
     async def devices(self, session: Session, user: User) -> Devices:

@@ -24,6 +24,7 @@ from app.domain.notifications.service.sending import PushSender, Scope
 from app.http.guards import door, signed_in, staff
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
+from app.http.throttling import EXEMPT, THROTTLE
 
 SENT = "Notificación enviada"
 NO_DEVICES = "No hay dispositivos registrados"
@@ -93,7 +94,13 @@ class NotificationController(Controller):
         tokens = await service.tokens()
         return Debug(state.push_sender.fcm.configured, tokens.total, tokens.active, await service.newest())
 
-    @post("/webhook/firebase/", status_code=200, guards=[door], operation_id="notifications_webhook_firebase")
+    @post(
+        "/webhook/firebase/",
+        status_code=200,
+        guards=[door],
+        operation_id="notifications_webhook_firebase",
+        opt={THROTTLE: EXEMPT},
+    )
     async def firebase(self, state: State, session: Session, data: FirebaseInput) -> Taken:
         """Anybody may say that a push which was sent has arrived, and nothing else; unknown ids change nothing."""
         if data.status == ARRIVED:

@@ -7,11 +7,16 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.activity.rules import differences
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.devices.models import NotificationPreference
 from app.domain.devices.rules import Window
 from app.domain.devices.schemas import NotificationSettings
 from app.domain.devices.service.devices import DeviceService
+from app.http.principal import Principal
 
+# Somebody's own, and those of all customers.
+CHANGED = ("Avisos propios actualizados", "Avisos generales actualizados")
 _FIELDS = NotificationSettings.__struct_fields__
 _COLUMNS = [getattr(NotificationPreference, name) for name in _FIELDS]
 _GLOBAL = NotificationPreference.user_id.is_(None)
@@ -35,11 +40,15 @@ class PreferenceService:
         found = (await self.session.execute(statement)).one_or_none()
         return NotificationSettings(*found) if found is not None else NotificationSettings()
 
-    async def change(self, user_id: int | None, changes: dict[str, Any]) -> NotificationSettings:
-        """Store what is named; the rest stays as it was read until now."""
+    async def change(self, user_id: int | None, changes: dict[str, Any], actor: Principal) -> NotificationSettings:
+        """Store what is named, logged under `actor`; the rest stays as it was read until now."""
         before = msgspec.structs.asdict(await self.settings(user_id))
         if changes:
             await self._write(user_id, before | changes, changes)
+        if changed := differences(before, before | changes):
+            # The global ones are the record 0.
+            deed = Deed(object_id=user_id or 0, description=CHANGED[user_id is None], changes=changed)
+            await ActivityService(self.session).write(actor, "update", "notificationsettings", deed)
         return await self.settings(user_id)
 
     async def toggle(self, user_id: int, *, enabled: bool) -> None:

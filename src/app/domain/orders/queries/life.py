@@ -48,6 +48,8 @@ REVIVE = text(f"""
     RETURNING {_MOVED}
 """)  # noqa: S608 - a constant
 
+LAST_STATUS = text("SELECT status FROM order_event WHERE order_id = :id ORDER BY id DESC LIMIT 1")
+
 UNPAID = text("""
     SELECT id FROM orders
      WHERE status IN ('pending', 'payment_pending') AND NOT is_temporary

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.activity.service import ActivityService
 from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.marketing.service.coupons import CouponExhausted, CouponService
 from app.domain.orders.models import OrderEvent
@@ -20,6 +21,8 @@ EXPIRED = "expired"
 SILENCE = "silence"
 # What a customer is told by mail when an order becomes this.
 _MAILS: dict[str, str] = {"paid": "payment_received", "shipped": "order_shipped"}
+# Moves that payments and the clock cause are logged here; what somebody asks for is logged where it was asked.
+_OF_ITSELF = frozenset({"payment_started", "payment", "late_payment", "refunded", "charged_back", EXPIRED})
 # An order that is one of these has given back what it took.
 _LET_GO = frozenset({"cancelled", "abandoned"})
 _BUYS = frozenset({"paid", "shipped", *_LET_GO})
@@ -142,10 +145,24 @@ class OrderLife:
 
     async def _record(self, moved: Moved, to: Status, by: int | None, cause: str) -> None:
         """The timeline's entry and the buyer's figures."""
+        if cause in _OF_ITSELF:
+            await self._log(moved.id, to, by)
         event = {"order_id": moved.id, "status": to, "by_id": by, "cause": cause}
         await self.session.execute(insert(OrderEvent).values(event))
         if to in _BUYS and moved.user_id is not None:
             await mark_buyer(self.session, moved.user_id)
+
+    async def _log(self, order_id: int, to: Status, by: int | None) -> None:
+        """What the order was is the last entry of its timeline."""
+        was = await self.session.scalar(queries.LAST_STATUS, {"id": order_id})
+        await ActivityService(self.session).record(
+            actor_id=by,
+            action="status_change",
+            description=f"Pedido {order_id}: de {was} a {to}",
+            content_type="order",
+            object_id=order_id,
+            changes={"status": [was, to]},
+        )
 
     async def _tell(self, moved: Moved, to: Status) -> None:
         """The customer's push and mail, as jobs."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Controller, delete, get, post
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 
 from app.db.transaction import end_transaction
 from app.domain.sheets.schemas import (
@@ -22,7 +22,9 @@ from app.domain.sheets.service.reading import SheetDesk
 from app.http.decoding import ApiRequest
 from app.http.guards import staff
 from app.http.openapi.hints import ERRORS
+from app.http.principal import Principal
 
+User = NamedDependency[Principal]
 OFF = {ERRORS: (409, 503)}
 
 
@@ -79,10 +81,10 @@ class ProductSyncController(Controller):
         return await desk.validate()
 
     @delete("/{product_id:int}/", guards=[staff], operation_id="products_sync_destroy", status_code=200, opt=OFF)
-    async def remove(self, request: ApiRequest, desk: SheetDesk, product_id: int) -> Removed:
+    async def remove(self, request: ApiRequest, desk: SheetDesk, user: User, product_id: int) -> Removed:
         """The product's row is emptied; the product stays, and stays out of the sheet."""
         await end_transaction(request)
-        name = await desk.remove(product_id)
+        name = await desk.remove(product_id, user)
         return Removed(success=True, message=f"Producto '{name}' quitado de la hoja")
 
 

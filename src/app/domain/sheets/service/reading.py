@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.errors import ProviderError
 from app.clients.google_sheets import SheetsClient
+from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog.models import Product
 from app.domain.sheets import queries
 from app.domain.sheets.models import SheetRow
@@ -18,6 +19,7 @@ from app.domain.sheets.service.engine import CALLER_SECONDS, SheetsOff, answer_t
 from app.domain.sheets.service.matching import match
 from app.domain.sheets.service.table import Line, Table, WrongTable, read_table
 from app.errors import NotFound
+from app.http.principal import Principal
 
 
 class SheetDesk:
@@ -47,7 +49,7 @@ class SheetDesk:
         strangers = [line.sku or line.id for line in found.strangers]
         return Validation(not (found.missing or strangers or differences), found.missing, strangers, differences)
 
-    async def remove(self, product_id: int) -> str:
+    async def remove(self, product_id: int, actor: Principal) -> str:
         """The product's row is emptied and stays so until the product is synchronised by itself; its name.
 
         Raises NotFound for a product that is not there, SheetsOff, SheetRefused, ProviderDown.
@@ -60,6 +62,8 @@ class SheetDesk:
         async with self._sessions() as session, session.begin():
             await records.remember(session, product_id, **empty, awaits_id=False, excluded=True)
             await records.unmark(session, product_id)
+            deed = Deed(object_id=product_id, description=f"Producto '{name}' quitado de la hoja")
+            await ActivityService(session).write(actor, "delete", "sheet", deed)
         return name
 
     async def row_number(self, product_id: int) -> int | None:
