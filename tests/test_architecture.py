@@ -370,5 +370,13 @@ def test_the_top_of_the_tree_is_fixed() -> None:
     assert found - TREE == set()
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """In the file's name and in the title alike, from 0001 without a gap: a page is referred to by its number."""
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [page.name[:5] for page in pages] == [f"{number:04}-" for number in range(1, len(pages) + 1)]
+    titles = [page.read_text(encoding="utf-8").splitlines()[0] for page in pages]
+    assert [title[:7] for title in titles] == [f"# {page.name[:4]} " for page in pages]
+
+
 def test_the_migrations_folder_does_not_hide_the_library() -> None:
     assert [path.name for path in (ROOT / "alembic").rglob("__init__.py")] == []

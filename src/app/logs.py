@@ -90,11 +90,16 @@ def configure_logs(level: str) -> None:
     root.setLevel(number)
     for name in ("sqlalchemy.engine", "app.db.engine.TimedPool", "httpx"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
-    # What the server says of itself takes the same way, its tracebacks too: it has set itself up before this runs.
+    _take_over_from_uvicorn()
+
+
+def _take_over_from_uvicorn() -> None:
+    """It has set up its own logging before the application is loaded."""
+    # What the server says of itself takes the same way as everything else, its tracebacks too.
     server = logging.getLogger("uvicorn")
     server.handlers[:] = []
     server.propagate = True
     # The edge writes the access lines. A logger that leads nowhere tells uvicorn not to prepare its own.
-    uvicorns = logging.getLogger("uvicorn.access")
-    uvicorns.handlers[:] = []
-    uvicorns.propagate = False
+    access = logging.getLogger("uvicorn.access")
+    access.handlers[:] = []
+    access.propagate = False
