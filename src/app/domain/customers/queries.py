@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from geoalchemy2 import Geometry
-from sqlalchemy import ColumnElement, Numeric, Select, and_, cast, func, literal, or_, select, true, union_all
+from sqlalchemy import ColumnElement, Numeric, Select, Text, and_, cast, func, literal, or_, select, true, union_all
 
 from app.domain.accounts.models import Profile, RefreshToken, User, VerificationCode
 from app.domain.activity.models import ActivityLog
@@ -82,6 +82,12 @@ def _with_statistics(shown: ReadStatement) -> ReadStatement:
 def about(user_id: int) -> tuple[ColumnElement[bool], ...]:
     """The log's rows of which the user is the object."""
     return ActivityLog.content_type == "user", ActivityLog.object_id == str(user_id)
+
+
+def about_orders(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The log's rows that say how the contact or the lines of the user's orders were changed."""
+    own = select(cast(Order.id, Text)).where(Order.user_id == user_id)
+    return ActivityLog.content_type == "order", ActivityLog.action == "update", ActivityLog.object_id.in_(own)
 
 
 def stored_about(user_id: int) -> dict[str, ReadStatement]:

@@ -96,9 +96,10 @@ class OwnDataService:
             delete(DeviceToken).where(DeviceToken.user_id == user_id),
             delete(NotificationPreference).where(NotificationPreference.user_id == user_id),
             delete(Review).where(Review.user_id == user_id),
-            # That something was done stays in the log; from where, and which address became which, goes.
+            # That something was done stays in the log; from where, and which name or address became which, goes.
             update(ActivityLog).where(ActivityLog.user_id == user_id).values(ip_address=None),
             update(ActivityLog).where(*queries.about(user_id)).values(changes={}),
+            update(ActivityLog).where(*queries.about_orders(user_id)).values(changes={}),
         )
         for statement in statements:
             await self.session.execute(statement)
