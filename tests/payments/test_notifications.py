@@ -221,3 +221,14 @@ async def test_what_is_kept(counter: Counter) -> None:
     assert (resource, action) == (number, "payment.created")
     assert request_id == counter.notifier.deliveries[0].headers["X-Request-Id"]
     assert httpx.Response(200, content=raw).json()["data"] == {"id": number}
+
+
+async def test_what_was_told_long_ago_is_forgotten(counter: Counter) -> None:
+    for number in ("1", "2", "3"):
+        await counter.tell(number)
+    await counter.rows("UPDATE payment_notification SET handled_at = now() - interval '201 days' WHERE resource = '1'")
+    await counter.rows("UPDATE payment_notification SET handled_at = now() - interval '199 days' WHERE resource = '2'")
+    await counter.rows("UPDATE payment_notification SET received_at = now() - interval '300 days'")
+    assert await counter.run("payments:forget_notifications") == 1
+    assert await counter.rows("SELECT resource FROM payment_notification ORDER BY 1") == [("2",), ("3",)]
+    assert await counter.run("payments:forget_notifications") == 0

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -40,6 +41,15 @@ def environment(database_url: str, secret: str, folder: Path) -> dict[str, str]:
 @asynccontextmanager
 async def api_process(environ: Mapping[str, str], log: Path) -> AsyncIterator[list[httpx.AsyncClient]]:
     """A started process, as clients of it; stopped as a supervisor stops it."""
+    async with mortal_process(environ, log) as (_, clients):
+        yield clients
+
+
+@asynccontextmanager
+async def mortal_process(
+    environ: Mapping[str, str], log: Path
+) -> AsyncIterator[tuple[Process, list[httpx.AsyncClient]]]:
+    """The same with the process itself, for whoever wants to kill it."""
     with socket.socket() as listener, log.open("wb") as output:
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
@@ -58,7 +68,7 @@ async def api_process(environ: Mapping[str, str], log: Path) -> AsyncIterator[li
         clients = [httpx.AsyncClient(base_url=address, limits=CONNECTIONS, timeout=TIMEOUT) for _ in range(CLIENTS)]
         try:
             await _until_ready(clients[0], process, log)
-            yield clients
+            yield process, clients
         finally:
             for client in clients:
                 await client.aclose()
@@ -67,7 +77,7 @@ async def api_process(environ: Mapping[str, str], log: Path) -> AsyncIterator[li
             await process.wait()
 
 
-async def _until_ready(client: httpx.AsyncClient, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _until_ready(client: httpx.AsyncClient, process: Process, log: Path) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while process.returncode is None:
             # The socket listens before the application does: the answer comes when there is somebody to give it.

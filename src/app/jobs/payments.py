@@ -3,6 +3,7 @@
 import datetime as dt
 
 from app.clients.errors import ProviderError
+from app.domain.payments.service.inbox import Inbox
 from app.domain.payments.service.reconciliation import Reconciliation, look_at
 from app.domain.payments.service.refunds import RefundService
 from app.jobs.queue import job
@@ -43,3 +44,10 @@ async def close_preference(work: Work, preference_id: str) -> str:
 async def reconcile(work: Work) -> int:
     """Everything that is unknown for more than a minute is brought to an end."""
     return sum((await Reconciliation(work.payments).run()).values())
+
+
+@job("payments:forget_notifications", housekeeping=True)
+async def forget_notifications(work: Work) -> int:
+    """What the provider told of payments that nothing can happen to any more."""
+    async with work.transaction() as session:
+        return await Inbox(session).forget(limit=20_000)

@@ -64,6 +64,7 @@ SCHEDULE = (
     Periodic("* * * * * 5", promos.activate_and_notify_promos),
     Periodic("* * * * * */15", notifications.sweep),
     Periodic("* * * * * */30", payments.reconcile),
+    Periodic("47 * * * *", payments.forget_notifications),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),
     Periodic("* * * * * 25", orders.expire_unpaid),
     Periodic("*/5 * * * * 20", upkeep.remove_old_jobs),

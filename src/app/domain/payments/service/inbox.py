@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +13,8 @@ from app.jobs.queue import defer
 
 RAW_LENGTH = 4000
 EVENT_JOB = "payments:apply_event"
+# Longer than a payment can be refunded, so that every question about one finds what was told of it.
+KEPT_DAYS = 200
 
 
 class Inbox:
@@ -59,3 +61,13 @@ class Inbox:
         seconds = func.extract("epoch", func.clock_timestamp() - func.min(row.received_at))
         found = select(seconds).where(row.resource == resource, row.handled_at.is_(None))
         return float(await self.session.scalar(found) or 0.0)
+
+    async def forget(self, limit: int) -> int:
+        """What was handled so long ago that nobody asks about it any more; how many."""
+        row = PaymentNotification
+        old = func.clock_timestamp() - func.make_interval(0, 0, 0, KEPT_DAYS)
+        some = (
+            select(row.id).where(row.handled_at < old).order_by(row.id).limit(limit).with_for_update(skip_locked=True)
+        )
+        gone = await self.session.execute(delete(row).where(row.id.in_(some)).returning(row.id))
+        return len(gone.all())
