@@ -69,6 +69,7 @@ async def test_the_life_of_a_coupon(client: httpx.AsyncClient, db: AsyncSession,
         ({"type": "gift"}, "type"),
         ({"code": ""}, "code"),
         ({"code": "c" * 51}, "code"),
+        ({"code": "ß" * 26}, "code"),
         ({"code": "TAKEN"}, "code"),
         ({"code": "taken"}, "code"),
         ({"max_uses": -1}, "max_uses"),
@@ -227,6 +228,9 @@ async def test_apply_takes_a_use_at_the_servers_price_once(
     assert (status, answer["code"]) == (409, "coupon_exhausted")
     assert (await apply(client, people.owner, other, second["id"]))[0] == 404
     assert (await apply(client, people.shopper, other, 999_999_999))[0] == 404
+    await client.post(f"/api/orders/{order['id']}/cancel/", headers=people.shopper)
+    status, answer = await apply(client, people.shopper, coupon, order["id"])
+    assert (status, answer["code"]) == (400, "coupon_not_allowed")
     await client.post(f"/api/orders/{second['id']}/cancel/", headers=people.shopper)
     status, answer = await apply(client, people.shopper, other, second["id"])
     assert (status, list(answer)) == (400, ["error", "code"])

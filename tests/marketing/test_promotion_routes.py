@@ -102,6 +102,19 @@ async def test_the_life_of_a_promotion(client: httpx.AsyncClient, db: AsyncSessi
     assert (await client.get(path)).status_code == 404
 
 
+async def test_a_deleted_product_is_in_none(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
+    gone, kept = await make_product(db), await make_product(db)
+    offer, bulk = await make_offer(db, gone, kept), await make_bulk(db, products=[gone, kept])
+    await client.delete(f"/api/products/{gone.id}/", headers=people.staff)
+    path = f"{OFFERS}{offer.id}/"
+    shown = (await client.get(path, headers=people.staff)).json()
+    assert shown["products"] == [kept.id]
+    back = await client.patch(path, json={"products": shown["products"]}, headers=people.staff)
+    assert (back.status_code, back.json()["products"]) == (200, [kept.id])
+    shown = (await client.get(f"{BULK}{bulk.id}/")).json()
+    assert (shown["products"], shown["product_count"], shown["category_count"]) == ([kept.id], 1, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "fields"),
     [

@@ -14,7 +14,7 @@ from app.domain.marketing.schemas.scheduled import DAY_NAMES
 from app.domain.marketing.service.scheduled import ScheduledDesk
 from app.settings import Settings
 from tests.factories_catalog import make_category, make_product
-from tests.factories_marketing import make_scheduled
+from tests.factories_marketing import HOUR, make_scheduled
 from tests.shop import People
 
 PLANS = "/api/marketing/scheduled-discounts/"
@@ -37,18 +37,26 @@ def today(settings: Settings) -> int:
     return dt.datetime.now(settings.zone).weekday()
 
 
+def open_window(settings: Settings) -> dict[str, Any]:
+    """A window that began twelve hours ago and lasts eleven more, whatever the hour: no test takes so long."""
+    began = (dt.datetime.now(settings.zone) - 12 * HOUR).replace(microsecond=0)
+    return {"day_of_week": began.weekday(), "start_time": began.time(), "end_time": (began + 23 * HOUR).time()}
+
+
 async def test_the_life_of_a_discount(
     client: httpx.AsyncClient, db: AsyncSession, people: People, settings: Settings
 ) -> None:
     top = await make_category(db)
     product = await make_product(db, category=await make_category(db, parent_id=top.id), price=D(1000), discount=D(20))
-    body = {"name": "Día", "category": top.id, "day_of_week": today(settings), "discount": "50"}
+    window = open_window(settings)
+    times = {name: window[name].isoformat() for name in ("start_time", "end_time")}
+    body = {"name": "Día", "category": top.id, "day_of_week": window["day_of_week"], "discount": "50", **times}
     made = await client.post(PLANS, json=body, headers=people.staff)
     assert made.status_code == 201, made.text
     shown = made.json()
     assert set(shown) == FIELDS
-    assert (shown["discount"], shown["start_time"], shown["end_time"]) == ("50.00", "00:00:00", "23:59:59")
-    assert (shown["day_name"], shown["is_active_now"]) == (DAY_NAMES[today(settings)], True)
+    assert (shown["discount"], {name: shown[name] for name in times}) == ("50.00", times)
+    assert (shown["day_name"], shown["is_active_now"]) == (DAY_NAMES[window["day_of_week"]], True)
     assert (shown["category_name"], shown["affected_products_count"], shown["last_applied"]) == (top.name, 1, None)
     assert await price_of(client, product) == "500.00"
     path = f"{PLANS}{shown['id']}/"
@@ -66,6 +74,13 @@ async def test_the_life_of_a_discount(
     assert await price_of(client, product) == "800.00"
     assert (await db.execute(select(Product.discount).where(Product.id == product.id))).scalar_one() == 20
     assert (await client.get(path, headers=people.staff)).status_code == 404
+
+
+async def test_without_times_it_is_the_whole_day(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
+    body = {"name": "Día", "category": (await make_category(db)).id, "day_of_week": 5, "discount": "50"}
+    shown = (await client.post(PLANS, json=body, headers=people.staff)).json()
+    assert (shown["start_time"], shown["end_time"], shown["day_name"]) == ("00:00:00", "23:59:59", "Sábado")
+    assert (shown["active"], shown["description"], shown["valid_from"], shown["valid_until"]) == (True, "", None, None)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +137,16 @@ async def test_by_hand_within_its_window(
 ) -> None:
     category = await make_category(db)
     product = await make_product(db, category=category, price=D(1000))
-    plan = await make_scheduled(db, category, discount=D(15), day_of_week=today(settings))
+    window = open_window(settings)
+    plan = await make_scheduled(db, category, discount=D(15), **window)
     removed = (await client.post(f"{PLANS}{plan.id}/remove_now/", headers=people.staff)).json()
     assert (removed["affected_products"], await price_of(client, product)) == (1, "1000.00")
     again = (await client.post(f"{PLANS}{plan.id}/apply_now/", headers=people.staff)).json()
     assert (again["affected_products"], await price_of(client, product)) == (1, "850.00")
     await client.post(f"{PLANS}{plan.id}/remove_now/", headers=people.staff)
     # Who edits when it is on has decided anew.
-    await client.patch(f"{PLANS}{plan.id}/", json={"start_time": "00:00:01"}, headers=people.staff)
+    earlier = (dt.datetime.combine(dt.date(2026, 1, 2), window["end_time"]) - HOUR).time()
+    await client.patch(f"{PLANS}{plan.id}/", json={"end_time": earlier.isoformat()}, headers=people.staff)
     assert await price_of(client, product) == "850.00"
 
 
@@ -138,9 +155,10 @@ async def test_the_job_marks_and_changes_no_price(
 ) -> None:
     category = await make_category(db)
     product = await make_product(db, category=category, price=D(1000))
-    on = await make_scheduled(db, category, day_of_week=today(settings))
+    window = open_window(settings)
+    on = await make_scheduled(db, category, **window)
     past = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
-    over = await make_scheduled(db, category, day_of_week=(today(settings) + 3) % 7, last_applied=past)
+    over = await make_scheduled(db, category, day_of_week=(window["day_of_week"] + 3) % 7, last_applied=past)
     preview = (await client.post(f"{PLANS}preview_apply/", headers=people.staff)).json()
     assert [each["id"] for each in preview["would_apply"]] == [str(on.id)]
     assert [each["id"] for each in preview["would_remove"]] == [str(over.id)]
@@ -165,8 +183,11 @@ async def test_lists(client: httpx.AsyncClient, db: AsyncSession, people: People
         page = (await client.get(PLANS + query, headers=people.staff)).json()
         assert [row["id"] for row in page["results"]] == [str(each.id) for each in expected], query
     assert (await client.get(f"{PLANS}?day=7", headers=people.staff)).status_code == 400
+    of_day = {day: a, (day + 1) % 7: c}
+    asked_on = today(settings)
     found = (await client.get(f"{PLANS}today/", headers=people.staff)).json()
-    assert [row["id"] for row in found] == [str(a.id)]
+    # Two days, should midnight pass meanwhile.
+    assert [row["id"] for row in found] in [[str(of_day[each].id)] for each in (asked_on, today(settings))]
     days = (await client.get(f"{PLANS}by_day/", headers=people.staff)).json()
     assert [(each["day_of_week"], each["day_name"]) for each in days] == list(enumerate(DAY_NAMES))
     assert len(days[day]["discounts"]) == 2

@@ -227,9 +227,39 @@ async def last_coupon(arena: Arena) -> None:
     ((product, pool),) = await stock(arena, 100)
     code = uuid4().hex.upper()
     await arena.pool.execute("INSERT INTO coupon (code, type, value, max_uses) VALUES ($1, 'fixed', 5, 1)", code)
-    answers = await asyncio.gather(*(buy(arena, who, (product, 1), coupon_code=code) for who in some(arena, 30)))
+    answers = await asyncio.gather(*(buy(arena, who, (product, 1), coupon_code=code) for who in some(arena, 50)))
     expect(answers, MADE, EXHAUSTED)
     hold_that((len(made(answers)), await arena.free(pool)) == (1, 99), f"{len(made(answers))} orders with it")
+
+
+async def coupons_given_back(arena: Arena) -> None:
+    """P02: uses come back with cancelled orders while others take them; each is somebody's or nobody's."""
+    ((product, _),) = await stock(arena, 100)
+    code, uses = uuid4().hex.upper(), 8
+    await arena.pool.execute("INSERT INTO coupon (code, type, value, max_uses) VALUES ($1, 'fixed', 5, $2)", code, uses)
+    first, others = some(arena, uses), some(arena, 2 * uses)
+    orders = [await bought(arena, who, (product, 1), coupon_code=code) for who in first]
+    requests = [cancel(arena, who, order) for who, order in zip(first, orders, strict=True)]
+    requests += [buy(arena, who, (product, 1), coupon_code=code) for who in others]
+    answers = await asyncio.gather(*requests)
+    expect(answers[:uses], DONE)
+    expect(answers[uses:], MADE, EXHAUSTED)
+    used = await arena.pool.fetchval("SELECT used FROM coupon WHERE code = $1", code)
+    hold_that(used == len(made(answers)) <= uses, f"{used} uses of {len(made(answers))} orders")
+
+
+async def applied_at_once(arena: Arena) -> None:
+    """P04, P16: one order and its last coupon, from both processes: one use, every answer the same."""
+    ((product, _),) = await stock(arena, 3)
+    (who,), code = some(arena, 1), uuid4().hex.upper()
+    statement = "INSERT INTO coupon (code, type, value, max_uses) VALUES ($1, 'fixed', 5, 1) RETURNING id"
+    coupon, order = await arena.pool.fetchval(statement, code), await bought(arena, who, (product, 1))
+    body = {"order_id": order, "purchase_amount": "1.00", "discount_amount": "99999.00"}
+    path = f"/api/marketing/coupons/{coupon}/apply/"
+    answers = await asyncio.gather(*(arena.ask("POST", path, who, body) for _ in range(20)))
+    expect(answers, DONE)
+    told = {(answer.body["used"], answer.body["usage"]["discount_amount"]) for answer in answers}
+    hold_that(told == {(1, "5.00")}, f"told {told}")
 
 
 async def one_key(arena: Arena) -> None:

@@ -23,6 +23,8 @@ ROUNDS = [
     ordering.shipped_or_cancelled,
     ordering.revived_or_sold,
     ordering.last_coupon,
+    ordering.coupons_given_back,
+    ordering.applied_at_once,
     ordering.one_key,
     ordering.lines_and_cancelling,
 ]

@@ -1,7 +1,8 @@
 """Quotes as carts and orders read them: what is sold, at which price, out of which stock."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from uuid import uuid4
 
@@ -10,6 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.service.coupons import CouponExhausted
+from app.domain.storefront.schemas.quotes import CouponCheck, CouponLine
+from app.domain.storefront.service.coupon_check import CouponChecker
 from app.domain.storefront.service.quotes import Quote, QuoteService, WantedLine
 from app.errors import Refused
 from app.settings import Settings
@@ -156,21 +159,37 @@ async def test_coupons_that_are_refused(db: AsyncSession, quoting: QuoteService)
             quote.require_coupon()
 
 
-@pytest.mark.parametrize("lines", [1, 50])
-async def test_at_most_four_statements(db: AsyncSession, quoting: QuoteService, lines: int) -> None:
-    products = [await make_product(db, currency="USD") for _ in range(lines)]
-    await make_rate(db, value=D(1000))
-    await make_coupon(db, code="CUATRO")
-    await make_offer(db, *products)
+@contextmanager
+def statements(db: AsyncSession) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
     seen: list[str] = []
 
-    def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         seen.append(statement)
 
     engine = db.get_bind()
-    event.listen(engine, "before_cursor_execute", count)
+    event.listen(engine, "before_cursor_execute", note)
     try:
-        quote = await quoting.quote([WantedLine(each.id, 1) for each in products], coupon_code="CUATRO")
+        yield seen
     finally:
-        event.remove(engine, "before_cursor_execute", count)
-    assert (len(quote.lines), len(seen)) == (lines, 4)
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("lines", [1, 50])
+async def test_at_most_four_statements(db: AsyncSession, settings: Settings, quoting: QuoteService, lines: int) -> None:
+    category, user = await make_category(db), await make_user(db)
+    products = [await make_product(db, currency="USD", category=category) for _ in range(lines)]
+    await make_rate(db, value=D(1000))
+    await make_coupon(db, code="CUATRO", categories=[category])
+    await make_offer(db, *products)
+    with statements(db) as sent:
+        quote = await quoting.quote([WantedLine(each.id, 1) for each in products], coupon_code="CUATRO")
+    assert (len(quote.lines), len(sent)) == (lines, 4)
+    asked = CouponCheck(
+        code="CUATRO",
+        purchase_amount=D(1),
+        products=[CouponLine(product_id=each.id, quantity=1) for each in products],
+    )
+    with statements(db) as sent:
+        answer = await CouponChecker(db, settings).check(asked, user.id)
+    assert (len(answer.eligible_products), len(sent)) == (lines, 4)

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, SQLColumnExpression, Table, and_, func, select, text
 
+from app.domain.catalog.models import Product
 from app.domain.marketing.models import (
     BulkPromotion,
     Offer,
@@ -16,15 +17,23 @@ ReadStatement = Select[*tuple[Any, ...]]
 NOW = func.statement_timestamp()
 
 
+def _linked(table: Table, key: SQLColumnExpression[Any]) -> ReadStatement:
+    """The ids of what is linked. A deleted product keeps its links and is not told: nobody may write it back."""
+    own, other = table.c
+    linked = select(other).where(own == key)
+    if other.name == "product_id":
+        linked = linked.join(Product, Product.id == other).where(Product.deleted_at.is_(None))
+    return linked
+
+
 def _ids(table: Table, key: SQLColumnExpression[Any]) -> ColumnElement[Any]:
     """The ids of what is linked, ascending."""
-    own, other = table.c
-    return func.array(select(other).where(own == key).order_by(other).scalar_subquery(), type_=ARRAY(BigInteger))
+    _, other = table.c
+    return func.array(_linked(table, key).order_by(other).scalar_subquery(), type_=ARRAY(BigInteger))
 
 
 def _number(table: Table, key: SQLColumnExpression[Any]) -> ColumnElement[int]:
-    own, _ = table.c
-    return select(func.count()).select_from(table).where(own == key).scalar_subquery()
+    return _linked(table, key).with_only_columns(func.count(), maintain_column_froms=True).scalar_subquery()
 
 
 def offers(*conditions: ColumnElement[bool]) -> ReadStatement:

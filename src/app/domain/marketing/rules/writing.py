@@ -13,6 +13,15 @@ BAD_END = "The end must be after the start."
 BAD_SPAN = "The end must differ from the start."
 BAD_PAY = "Ensure that less is paid than is bought."
 NEEDED = "This field is required for a custom promotion."
+LONG_CODE = "Ensure this field has no more than {most} characters."
+
+
+def code_of(text: str, most: int) -> str:
+    """A code as it is kept: in upper case, in which some letters are two. Raises Invalid for one that is too long."""
+    code = text.upper()
+    if len(code) > most:
+        raise Invalid.field("code", LONG_CODE.format(most=most))
+    return code
 
 
 def check_coupon(values: Mapping[str, Any]) -> None:

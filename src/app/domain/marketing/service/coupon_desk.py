@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.domain.marketing import models
 from app.domain.marketing.queries import coupons as queries
-from app.domain.marketing.rules.writing import check_coupon
+from app.domain.marketing.rules.writing import check_coupon, code_of
 from app.domain.marketing.schemas.coupons import Coupon, CouponUsage
 from app.domain.marketing.service.desk import Desk, Statement
 from app.errors import Invalid
@@ -50,7 +50,7 @@ class CouponDesk(Desk[Coupon]):
 
     def checked(self, given: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         if "code" in given:
-            given = given | {"code": given["code"].upper()}
+            given = given | {"code": code_of(given["code"], models.CODE_LENGTH)}
         check_coupon({**before, **given})
         if "categories" in given:
             given = given | {"for_categories": bool(given["categories"])}

@@ -38,7 +38,8 @@ class OrderCoupons:
         """The order bears the coupon, at what it takes off the prices that the order promised; twice is once.
 
         Raises NotFound for an unknown coupon or order and for somebody else's; Refused for an order that is not the
-        caller's own, pending and without a coupon, and for a coupon that is not good for it; CouponExhausted.
+        caller's own, pending and without a coupon, for one that gave its use back, and for a coupon that is not good
+        for it; CouponExhausted.
         """
         order = await self._locked(order_id)
         row = await RuleService(self.session).coupon(order.user_id, coupon_id=coupon_id)
@@ -92,7 +93,9 @@ class OrderCoupons:
         return _within(order, outcome)
 
     async def _use(self, coupon_id: UUID, order_id: int) -> CouponApplied:
-        use = next(row for row in await self.session.execute(uses(coupon_id, order_id=order_id)))
+        use = (await self.session.execute(uses(coupon_id, order_id=order_id))).one_or_none()
+        if use is None:
+            raise Refused(NOT_ALLOWED, code="coupon_not_allowed")
         row = await RuleService(self.session).coupon(None, coupon_id=coupon_id)
         return CouponApplied("Cupón aplicado", 0 if row is None else row.used, usage_of(use))
 
