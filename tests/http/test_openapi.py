@@ -139,6 +139,13 @@ def test_errors_follow_from_guard_path_and_body(document: Document) -> None:
     assert paths["/api/probe/rows/{id}/"]["delete"]["responses"]["204"] == {"description": "Done; no body."}
 
 
+def test_a_hold_that_is_there_already_is_a_success_too(document: Document) -> None:
+    responses = document["paths"]["/cart/reserve"]["post"]["responses"]
+    assert list(responses)[:2] == ["200", "201"]
+    assert responses["200"] == responses["201"]
+    assert responses["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Hold"}
+
+
 def test_bodies_are_described_as_they_are_read(document: Document) -> None:
     schemas = document["components"]["schemas"]
     post = document["paths"]["/api/probe/everything/"]["post"]["requestBody"]

@@ -4,3 +4,5 @@
 QUERY = "query"
 # Statuses that it answers beside those that follow from its guard, its path and its body.
 ERRORS = "errors"
+# Other statuses of success, with the same body.
+ALSO = "also"

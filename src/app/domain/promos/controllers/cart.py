@@ -8,7 +8,7 @@ from app.domain.promos.service.holds import HoldDesk, HoldService
 from app.http.decoding import ApiRequest
 from app.http.guards import BASIC_FIRST, claimed, signed_in
 from app.http.idempotency import KEYED
-from app.http.openapi.hints import ERRORS
+from app.http.openapi.hints import ALSO, ERRORS
 from app.http.principal import Claim, Principal
 from app.http.ready import Answer
 
@@ -24,7 +24,7 @@ class CartController(Controller):
         ["/cart/reserve", "/api/cart/reserve"],
         guards=[claimed],
         operation_id="flash_cart_reserve",
-        opt={ERRORS: (403, 404), KEYED: True},
+        opt={ALSO: (200,), ERRORS: (403, 404), KEYED: True},
     )
     async def reserve(self, request: ApiRequest, claim: Claim, data: ReserveInput) -> Response[Hold]:
         """201 with a new hold; 200 with the one that the caller has already."""
