@@ -25,6 +25,13 @@ ALSO = {("flash_cart_reserve", "200"): "201"}
 # Operations that were answered with success in this process, and how often.
 answered: Counter[str] = Counter()
 
+NEVER_SHOWN = {
+    *("password", "password2", "old_password", "new_password", "password_hash", "bypass_password"),
+    *("bypass_password_hash", "digest", "salt", "token_version"),
+}
+SCHEMA = "flash_schema"
+STAFFS_OWN = {"admin_notes"}
+HASHED = re.compile(r"\$argon2|\$pbkdf2|\$2[aby]\$")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _DECIMAL = re.compile(r"-?\d+\.\d\d")
 _TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
@@ -118,8 +125,32 @@ def check(response: httpx.Response) -> None:
     status = ALSO.get((operation.id, str(response.status_code)), str(response.status_code))
     assert status in operation.responses, f"{operation.id} answered {status}, not {list(operation.responses)}"
     answered[operation.id] += 1
-    found = list(problems_of_answer(operation, status, response))
+    found = [*problems_of_answer(operation, status, response), *secrets(operation, response)]
     assert not found, f"{operation.id} {status}: " + "; ".join(found[:10])
+
+
+def secrets(operation: Operation, response: httpx.Response) -> Iterator[str]:
+    """What nobody is ever shown, and what staff alone are. The audit log names fields, and masks what was in them."""
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if not is_json or operation.id == SCHEMA:
+        return
+    named = set(_names(json.loads(response.content)))
+    yield from (f"{name} is shown" for name in named & NEVER_SHOWN)
+    if operation.auth != "admin":
+        yield from (f"{name} is shown to everybody" for name in named & STAFFS_OWN)
+    if HASHED.search(response.text):
+        yield "the hash of a password is shown"
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+        for name, inner in value.items():
+            if name != "changes":
+                yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
 
 
 def problems_of_answer(operation: Operation, status: str, response: httpx.Response) -> Iterator[str]:
