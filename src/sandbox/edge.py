@@ -47,7 +47,7 @@ class Edge:
             messages = _messages(answer_of(fault.provider, fault.status))
         else:
             await self.app(scope, receive, keep)
-        await asyncio.sleep(fault.delay_seconds)
+        await asyncio.sleep(fault.delay_seconds or 0.0)
         if fault.drop:
             await _hang_up(scope, receive)
             return

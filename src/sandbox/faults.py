@@ -23,13 +23,15 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     provider: Provider
     times: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
-    delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
-    drop: bool = False
+    delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] | None = 0.0
+    drop: bool | None = False
     # Only requests of this method, and whose path contains this text; any, unless said.
     method: str | msgspec.UnsetType = msgspec.UNSET
     path: str | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
+        # Programs also send what they do not ask for, as null.
+        self.delay_seconds, self.drop = self.delay_seconds or 0.0, bool(self.drop)
         if self.status is None and not self.delay_seconds and not self.drop:
             raise ValueError("a fault has a status, delay_seconds or drop")
 

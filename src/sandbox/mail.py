@@ -47,7 +47,7 @@ class Desk:
         refused = fault.status is not None and not fault.drop
         if not refused:
             self._deliver(envelope, message)
-        await asyncio.sleep(fault.delay_seconds)
+        await asyncio.sleep(fault.delay_seconds or 0.0)
         if fault.drop and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         return _refusal(fault.status or 451) if refused else "250 2.0.0 OK queued"

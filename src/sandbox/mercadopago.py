@@ -34,7 +34,7 @@ def known(connection: Any, _: BaseRouteHandler) -> None:
 SHARED: Any = {"guards": [known], "exception_handlers": {Refused: refused}}
 
 
-async def content_of(request: Request[Any, Any, Any]) -> Any:
+async def content_of(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The body, amounts exact; an absent one is empty."""
     raw = await request.body()
     if not raw.strip():
@@ -42,9 +42,12 @@ async def content_of(request: Request[Any, Any, Any]) -> Any:
     if not request.headers.get("Content-Type", "").startswith("application/json"):
         raise errors.refusal(415, "unsupported_media_type", "Unsupported Media Type")
     try:
-        return msgspec.json.Decoder(float_hook=Decimal).decode(raw)
+        content = msgspec.json.Decoder(float_hook=Decimal).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise errors.refusal(400, "bad_request", "Malformed JSON") from None
+    if not isinstance(content, dict):
+        raise errors.refusal(400, "bad_request", "The body is an object")
+    return content
 
 
 def show(world: World, payment: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ class Till:
         self._last += 1
         return self._last
 
-    def add_preference(self, wanted: Any) -> dict[str, Any]:
+    def add_preference(self, wanted: dict[str, Any]) -> dict[str, Any]:
         _check(wanted, https_only=self.habits.https_only)
         number = f"{COLLECTOR}-{uuid4()}"
         made = shapes.preference(number, COLLECTOR, wanted, self.page, self.now())
@@ -213,20 +213,35 @@ class Till:
         self.ledger.append(Move(kind, payment["id"], reference, Decimal(amount), key, self.now()))
 
 
-def _check(wanted: Any, *, https_only: bool) -> None:
+def _check(wanted: dict[str, Any], *, https_only: bool) -> None:
     """What a preference needs."""
-    items = wanted.get("items") if isinstance(wanted, dict) else None
+    items = wanted.get("items")
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
         raise errors.refusal(400, "invalid_items", "items needed")
     for item in items:
         quantity, price = item.get("quantity"), item.get("unit_price")
         if not item.get("title") or not isinstance(quantity, int) or quantity < 1:
             raise errors.refusal(400, "invalid_items", "title and quantity needed")
-        if not isinstance(price, int | Decimal) or price <= 0:
+        if isinstance(price, bool) or not isinstance(price, int | Decimal) or price <= 0:
             raise errors.refusal(400, "invalid_items", "unit_price invalid")
+    _check_kinds(wanted)
     success = (wanted.get("back_urls") or {}).get("success", "")
     if wanted.get("auto_return") and not (success.startswith("https://") if https_only else success):
         raise errors.refusal(400, "invalid_auto_return", "auto_return invalid. back_url.success must be defined")
     notification_url = wanted.get("notification_url") or ""
     if https_only and notification_url and not notification_url.startswith("https://"):
         raise errors.refusal(400, "invalid_notification_url", "notification_url attribute must be url valid")
+
+
+def _check_kinds(wanted: dict[str, Any]) -> None:
+    """Objects are objects, and times say their zone: what is kept is read again later."""
+    for name in ("back_urls", "payer", "payment_methods", "metadata"):
+        if not isinstance(wanted.get(name) or {}, dict):
+            raise errors.refusal(400, f"invalid_{name}", f"{name} must be an object")
+    for name in ("expiration_date_from", "expiration_date_to"):
+        try:
+            zone = dt.datetime.fromisoformat(wanted.get(name) or "2000-01-01T00:00:00.000Z").tzinfo
+        except (TypeError, ValueError):
+            zone = None
+        if zone is None:
+            raise errors.refusal(400, f"invalid_{name}", f"{name} attribute must be a valid date")

@@ -192,6 +192,12 @@ async def test_refunds(client: MercadoPagoClient, wire: Wire) -> None:
         (httpx.Response(200, content=b'{"id": 1, "sta'), OutcomeUnknown, ""),
         (httpx.Response(200, html="<h1>hello</h1>"), OutcomeUnknown, ""),
         (httpx.Response(200, json={"id": 1}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"transaction_amount": "NaN"}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"transaction_amount": 1e40}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"transaction_amount_refunded": "Infinity"}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"refunds": [{"id": 1, "amount": "-1e99"}]}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"id": "9" * 65}), OutcomeUnknown, ""),
+        (httpx.Response(200, json=PAYMENT | {"id": ""}), OutcomeUnknown, ""),
     ],
 )
 async def test_odd_answers(

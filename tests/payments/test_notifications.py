@@ -177,6 +177,8 @@ async def test_without_a_secret_nothing_is_taken(counter: Counter, app: Any, mon
             headers={"X-Request-Id": REQUEST_ID, "X-Signature": f"ts={timestamp},v1={digest}"},
         )
         assert answer.status_code == 401
+    older = await counter.client.post("/api/payments/?topic=payment&id=1", json={"topic": "payment", "resource": "1"})
+    assert older.status_code == 401
 
 
 async def test_a_payment_that_cannot_be_read_yet(counter: Counter) -> None:

@@ -85,6 +85,14 @@ async def test_faults_that_are_none(web: httpx.AsyncClient, fault: Any) -> None:
     assert (await web.get("/__emu__/faults")).json() == []
 
 
+async def test_what_a_fault_does_not_ask_for_may_be_null(web: httpx.AsyncClient) -> None:
+    fault = {"provider": "mercadopago", "times": 2, "status": 500, "delay_seconds": None, "drop": None}
+    kept = {"provider": "mercadopago", "times": 2, "status": 500, "delay_seconds": 0.0, "drop": False}
+    answer = await web.post("/__emu__/faults", json=fault)
+    assert (answer.status_code, answer.json()) == (200, [kept])
+    assert (await web.post("/__emu__/faults", json=fault | {"status": None})).status_code == 400
+
+
 async def test_the_request_log_is_newest_first_and_whole(signed_in: httpx.AsyncClient) -> None:
     await signed_in.post(PATH, json=BODY)
     await signed_in.post("/google/token?a=1&b=2", content=b"x=\xff", headers={"X-Trace": "abc"})

@@ -112,13 +112,35 @@ async def test_a_preference(seller: httpx.AsyncClient, sandbox: Sandbox) -> None
         ({"items": [{"title": "a", "quantity": 0, "unit_price": 1}]}, "invalid_items"),
         ({"items": [{"title": "a", "quantity": 1, "unit_price": 0}]}, "invalid_items"),
         ({"items": [{"title": "a", "quantity": 1.5, "unit_price": 1}]}, "invalid_items"),
+        ({"items": [{"title": "a", "quantity": 1, "unit_price": True}]}, "invalid_items"),
         ({"back_urls": {}}, "invalid_auto_return"),
+        ({"back_urls": 3}, "invalid_back_urls"),
+        ({"payer": "Ana"}, "invalid_payer"),
+        ({"metadata": [1]}, "invalid_metadata"),
+        ({"expiration_date_to": "tomorrow"}, "invalid_expiration_date_to"),
+        ({"expiration_date_to": 3}, "invalid_expiration_date_to"),
+        ({"expiration_date_from": "2030-01-01T00:00:00"}, "invalid_expiration_date_from"),
     ],
 )
 async def test_preferences_that_are_none(seller: httpx.AsyncClient, changes: dict[str, Any], error: str) -> None:
     answer = await seller.post(PREFERENCES, json=WANTED | changes)
     assert answer.status_code == 400
     assert (answer.json()["error"], answer.json()["status"], answer.json()["cause"]) == (error, 400, None)
+
+
+async def test_bodies_that_are_no_objects(seller: httpx.AsyncClient) -> None:
+    number = await pay(seller)
+    preference = (await make(seller))["id"]
+    headers = {"X-Idempotency-Key": "k"}
+    for body in ([], [1], "x", 3, True):
+        for answer in (
+            await seller.post(PREFERENCES, json=body),
+            await seller.put(f"{PREFERENCES}/{preference}", json=body),
+            await seller.post(f"{PAYMENTS}/{number}/refunds", json=body, headers=headers),
+            await seller.put(f"{PAYMENTS}/{number}", json=body),
+        ):
+            assert answer.status_code == 400
+    assert (await seller.get(f"{PAYMENTS}/{number}")).json()["status"] == "approved"
 
 
 async def test_https_only(seller: httpx.AsyncClient) -> None:

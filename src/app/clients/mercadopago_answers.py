@@ -18,6 +18,9 @@ ALREADY_REFUNDED = "2063"
 MORE_THAN_REMAINS = "2017"
 NOT_REFUNDABLE = "2084"
 Number = int | str
+# More than anything costs; what is beyond it was never meant.
+LARGEST = Decimal(10**12)
+LONGEST_NUMBER, LONGEST_PREFERENCE, LONGEST_ADDRESS = 64, 100, 500
 _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 Read = TypeVar("Read")
 
@@ -36,6 +39,10 @@ class PreferenceAnswer(msgspec.Struct, frozen=True):
     id: str
     init_point: str
 
+    def __post_init__(self) -> None:
+        if not 0 < len(self.id) <= LONGEST_PREFERENCE or not 0 < len(self.init_point) <= LONGEST_ADDRESS:
+            raise ValueError("the preference is none")
+
 
 class RefundAnswer(msgspec.Struct, frozen=True):
     """A refund of a payment, or a part of one."""
@@ -44,6 +51,9 @@ class RefundAnswer(msgspec.Struct, frozen=True):
     amount: Decimal
     status: str = "approved"
     date_created: dt.datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.id, self.amount)
 
     @property
     def number(self) -> str:
@@ -71,6 +81,9 @@ class PaymentAnswer(msgspec.Struct, frozen=True):
     date_approved: dt.datetime | None = None
     date_last_updated: dt.datetime | None = None
     refunds: Sequence[RefundAnswer] | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.id, self.transaction_amount, self.refunded)
 
     @property
     def number(self) -> str:
@@ -115,6 +128,14 @@ class _Refusal(msgspec.Struct):
             if isinstance(each, dict) and each.get("code") is not None:
                 return str(each["code"])
         return str(self.code) if self.code is not None else (self.error or "")
+
+
+def _check(number: Number, *amounts: Decimal) -> None:
+    """Raises ValueError, which makes the answer unreadable, for what no book could hold."""
+    if not 0 < len(str(number)) <= LONGEST_NUMBER:
+        raise ValueError("the identifier is none")
+    if not all(amount.is_finite() and abs(amount) < LARGEST for amount in amounts):
+        raise ValueError("the amount is none")
 
 
 def read(answer: httpx.Response, kind: type[Read]) -> Read:
