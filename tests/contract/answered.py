@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract import checking
-from tests.contract.operations import ready
+from tests.contract.operations import contract
 
 KEY = "answered"
 NEVER: list[str] = []
@@ -25,7 +25,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[KEY] = dict(checking.answered)
     elif is_whole(session.config) and session.exitstatus == pytest.ExitCode.OK:
-        NEVER[:] = [operation.id for operation in ready() if not checking.answered[operation.id]]
+        NEVER[:] = [name for name in contract() if not checking.answered[name]]
         if NEVER:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -35,7 +35,8 @@ HASHED = re.compile(r"\$argon2|\$pbkdf2|\$2[aby]\$")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _DECIMAL = re.compile(r"-?\d+\.\d\d")
 _TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?")
-_PLACES = {"{id}": r"\d+", "{order_id}": r"\d+", "{product_id}": r"\d+"}
+_ID = r"(\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_PLACES = {"{id}": _ID, "{order_id}": r"\d+", "{product_id}": r"\d+"}
 
 
 def _whole(value: Any) -> bool:

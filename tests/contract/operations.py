@@ -1,4 +1,4 @@
-"""The contract: every operation with its path, access, parameters, fields and answers, and those still to come."""
+"""The contract: every operation with its path, access, parameters, fields and answers."""
 
 import json
 from functools import cache
@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 FOLDER = Path(__file__).parent
-PENDING = FOLDER / "pending.txt"
 Fields = dict[str, str] | str
 
 
@@ -54,13 +53,3 @@ def fields_of(fields: Fields) -> set[str]:
     """The names; those in angle brackets stand for any name."""
     names = shapes()[fields] if isinstance(fields, str) else fields
     return {name for name in names if not name.startswith("<")}
-
-
-@cache
-def pending() -> list[str]:
-    """The operations that no route answers yet. A new route takes its name out of the file."""
-    return PENDING.read_text(encoding="utf-8").split()
-
-
-def ready() -> list[Operation]:
-    return [operation for name, operation in contract().items() if name not in pending()]
