@@ -56,6 +56,7 @@ from app.domain.orders.controllers.coupons import OrderCouponController
 from app.domain.orders.controllers.lists import OrderListController
 from app.domain.orders.controllers.moves import OrderMoveController
 from app.domain.orders.controllers.orders import OrderController
+from app.domain.orders.service.crowd import OrderCrowd
 from app.domain.payments.controllers.distribution_centers import DistributionCenterController
 from app.domain.payments.controllers.notifications import NotificationController as PaymentNotificationController
 from app.domain.payments.controllers.payments import PaymentController
@@ -190,6 +191,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "maintenance": Maintenance(settings),
         "authenticator": Authenticator(settings, passwords),
         "order_money": OrderMoney(),
+        "order_crowd": OrderCrowd(sessions, settings),
         "cart_linker": CartLinks(settings),
         "pictures": PictureStore(settings, sessions),
         "places": PlaceBook(settings.geoip_database),
@@ -217,6 +219,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.sheet_sync.aclose()
         await app.state.hold_desk.engine.close()
         await app.state.keyed_requests.close()
+        await app.state.authenticator.close()
         await app.state.throttle.close()
         await app.state.reads.close()
         await engine.dispose()

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.marketing.service.coupons import CouponExhausted
 from app.domain.storefront.schemas.quotes import CouponCheck, CouponLine
 from app.domain.storefront.service.coupon_check import CouponChecker
-from app.domain.storefront.service.quotes import Quote, QuoteService, WantedLine
+from app.domain.storefront.service.picking import WantedLine
+from app.domain.storefront.service.quotes import Quote, QuoteService
 from app.errors import Refused
 from app.settings import Settings
 from tests.factories import make_user

@@ -21,6 +21,8 @@ _PRINCIPAL = "relampago_principal"
 _CLAIM = "relampago_claim"
 # Paths of the flash-promotion contract, whose first scheme is Basic.
 BASIC_FIRST = "basic_first"
+# In a handler's `opt`: it opens transactions of its own, so that its caller is read without one.
+APART = "apart"
 
 
 # The header that leads past the maintenance mode.

@@ -4,8 +4,9 @@ import datetime as dt
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, String, and_, bindparam, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Select, String, and_, any_, bindparam, func, select, text
 
+from app.db.prepared import argument, prepare
 from app.domain.accounts.models import Profile, User, VerificationCode
 from app.domain.accounts.rules.codes import TRIES
 from app.domain.accounts.rules.passwords import Owner
@@ -40,6 +41,9 @@ _COLUMNS = (*(getattr(User, name) for name in Account.__struct_fields__[:-1]), U
 
 # Built once: the first runs with nearly every request.
 BY_ID: Select[Any] = select(*_COLUMNS).where(User.id == bindparam("user_id"), User.deleted_at.is_(None))
+# The same of many users at once, as the driver takes it.
+_ANY_ID = User.id == any_(argument("ids", ARRAY(BigInteger)))
+BY_IDS = prepare(select(*_COLUMNS).where(_ANY_ID, User.deleted_at.is_(None)))
 BY_USERNAME: Select[Any] = select(*_COLUMNS).where(User.username == bindparam("name"))
 
 # The lock that orders whatever gives out a user's tokens and codes, or ends them. Foreign keys do not wait for it.

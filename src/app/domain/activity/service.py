@@ -45,32 +45,23 @@ class ActivityService:
         `rules.CONTENT_TYPES`. Private fields of `changes` (passwords, tokens, codes, keys) are masked.
         """
         deed = Deed(object_id=object_id, description=description, changes=changes or {})
-        await self._insert(actor_id, action, content_type, [deed], address)
+        await self._insert([_row(actor_id, action, content_type, deed, address)])
 
     async def write(self, actor: Principal | None, action: str, content_type: str, *deeds: Deed) -> None:
         """As `record`, by a caller and from the caller's address: one row for each object, in one statement."""
-        if deeds:
-            address = actor.address if actor else None
-            # The command line acts as nobody in particular, whose id is 0.
-            await self._insert((actor.id or None) if actor else None, action, content_type, deeds, address)
+        await self.write_each(action, content_type, [(actor, deed) for deed in deeds])
 
-    async def _insert(
-        self, actor_id: int | None, action: str, content_type: str, deeds: Sequence[Deed], address: str | None
-    ) -> None:
-        if content_type not in rules.CONTENT_TYPES:
-            raise ValueError(f"{content_type} has no number in CONTENT_TYPES")
+    async def write_each(self, action: str, content_type: str, deeds: Sequence[tuple[Principal | None, Deed]]) -> None:
+        """As `write`, of deeds by different callers."""
+        # The command line acts as nobody in particular, whose id is 0.
         rows = [
-            {
-                "user_id": actor_id,
-                "action": action[:ACTION_LENGTH],
-                "description": rules.safe_text(deed.description),
-                "content_type": content_type,
-                "object_id": str(deed.object_id)[:OBJECT_ID_LENGTH],
-                "changes": rules.scrubbed(deed.changes, content_type),
-                "ip_address": rules.address_of(address),
-            }
-            for deed in deeds
+            _row((by.id or None) if by else None, action, content_type, deed, by.address if by else None)
+            for by, deed in deeds
         ]
+        if rows:
+            await self._insert(rows)
+
+    async def _insert(self, rows: list[dict[str, Any]]) -> None:
         # With its rows beside it the statement is compiled once, however many they are.
         await self.session.execute(insert(ActivityLog), rows)
 
@@ -110,3 +101,17 @@ def shown(row: Row[*tuple[Any, ...]]) -> ActivityEntry:
         timestamp=row.timestamp,
         ip_address=None if row.ip_address is None else str(row.ip_address),
     )
+
+
+def _row(actor_id: int | None, action: str, content_type: str, deed: Deed, address: str | None) -> dict[str, Any]:
+    if content_type not in rules.CONTENT_TYPES:
+        raise ValueError(f"{content_type} has no number in CONTENT_TYPES")
+    return {
+        "user_id": actor_id,
+        "action": action[:ACTION_LENGTH],
+        "description": rules.safe_text(deed.description),
+        "content_type": content_type,
+        "object_id": str(deed.object_id)[:OBJECT_ID_LENGTH],
+        "changes": rules.scrubbed(deed.changes, content_type),
+        "ip_address": rules.address_of(address),
+    }

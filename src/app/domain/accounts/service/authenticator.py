@@ -16,10 +16,11 @@ from app.domain.accounts.rules.doors import (
     read_authorization,
 )
 from app.domain.accounts.service.credentials import CredentialService
+from app.domain.accounts.service.lookup import AccountLookup
 from app.domain.accounts.service.passwords import Passwords
 from app.domain.accounts.tokens import BadToken, Token
 from app.http.addresses import client_address
-from app.http.guards import Connection
+from app.http.guards import APART, Connection
 from app.http.principal import Claim, Principal
 from app.settings import Settings
 
@@ -31,6 +32,11 @@ class Authenticator:
         self.secrets = tokens.signing_secrets(settings.secret_key, settings.secret_key_previous)
         self.basic = settings.auth_basic_enabled
         self.passwords = passwords
+        self.lookup = AccountLookup(settings.asyncpg_dsn)
+
+    async def close(self) -> None:
+        """Let its connection go."""
+        await self.lookup.close()
 
     async def principal(self, connection: Connection) -> Principal | None:
         """The caller, None when anonymous; one statement by id. Raises NotAuthenticated."""
@@ -68,16 +74,20 @@ class Authenticator:
             raise AccessTokenRefused(str(error)) from error
 
     async def _bearer(self, connection: Connection, token: Token) -> Account:
-        found = await request_session(connection).execute(queries.BY_ID, {"user_id": token.user_id})
-        row = found.one_or_none()
-        if row is None:
+        account = await self._account(connection, token.user_id)
+        if account is None:
             raise UserNotFound
-        account = Account(*row)
         if not account.is_active:
             raise UserInactive
         if account.version != token.version:
             raise AccessTokenRefused(tokens.INVALID)
         return account
+
+    async def _account(self, connection: Connection, user_id: int) -> Account | None:
+        if connection.scope["route_handler"].opt.get(APART):
+            return await self.lookup.get(user_id)
+        row = (await request_session(connection).execute(queries.BY_ID, {"user_id": user_id})).one_or_none()
+        return None if row is None else Account(*row)
 
     async def _basic(self, connection: Connection, sent: Basic) -> Account:
         attempts = partial(connection.app.state.throttle.begin_attempt, connection)

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.carts.rules import Line
 from app.domain.storefront.rules.choices import Sold
-from app.domain.storefront.service.quotes import Quote, QuoteService, WantedLine
+from app.domain.storefront.service.picking import WantedLine
+from app.domain.storefront.service.quotes import Quote, QuoteService
 from app.domain.storefront.service.sold import read_sold
 from app.settings import Settings
 

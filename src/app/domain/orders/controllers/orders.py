@@ -5,16 +5,20 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.transaction import end_transaction
 from app.domain.orders.queries import lists
 from app.domain.orders.rules import check_address
 from app.domain.orders.schemas.inputs import OrderInput, OrderUpdateInput
 from app.domain.orders.schemas.orders import Order
-from app.domain.orders.service.creation import NewOrder, Placer
+from app.domain.orders.service.creation import Placer
+from app.domain.orders.service.crowd import OrderCrowd
 from app.domain.orders.service.desk import OrderDesk
+from app.domain.orders.service.drafts import NewOrder
 from app.domain.orders.service.prices import Wanted
 from app.domain.orders.service.reading import OrderReader
-from app.http.guards import signed_in, staff
-from app.http.idempotency import KEYED
+from app.http.decoding import ApiRequest
+from app.http.guards import APART, signed_in, staff
+from app.http.idempotency import KEYED, ticket_of
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 from app.http.throttling import THROTTLE
@@ -50,12 +54,16 @@ class OrderController(Controller):
         "/",
         guards=[signed_in],
         operation_id="orders_create",
-        opt={THROTTLE: "order_create", KEYED: True, ERRORS: (400, 409)},
+        opt={THROTTLE: "order_create", KEYED: True, APART: True, ERRORS: (400, 409)},
     )
-    async def create(self, session: Session, state: State, reader: Reader, user: User, data: OrderInput) -> Order:
+    async def create(self, request: ApiRequest, state: State, reader: Reader, user: User, data: OrderInput) -> Order:
         """At the server's prices; a `price` that is too low is refused with the right one."""
         order = _asked(data, user)
-        own = lists.own(user.id)
+        crowd: OrderCrowd = state.order_crowd
+        if ticket_of(request) is None and crowd.takes(user, order):
+            await end_transaction(request)
+            return await crowd.place(user, order)
+        own, session = lists.own(user.id), reader.session
         return await Placer(session, state.settings, user).place_and_read(
             order, lambda order_id: reader.one(order_id, own, timeline=user.is_admin)
         )

@@ -1,15 +1,18 @@
 """Statements by which orders are made."""
 
-from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-# An order's number, and the least that it has to come to.
+# Numbers of so many orders, and the least that each has to come to.
 NUMBERS = text("""
-    SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS order_id,
+    SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('orders', 'id')) FROM generate_series(1, :count)) AS order_ids,
            COALESCE((SELECT min_purchase_amount FROM site_config LIMIT 1), 0.00) AS minimum
-""")
+""").bindparams(bindparam("count", type_=Integer))
 
-# The order, its lines in their order, and the first entry of its timeline: one way to the database and back.
+# A transaction of many buyers waits for nobody in particular: who has to wait does so alone.
+IMPATIENT = text("SELECT set_config('lock_timeout', :wait, true)")
+
+# Orders, their lines in their order, and the first entries of their timelines: one way to the database and back.
 WRITE = text("""
     WITH made AS (
         INSERT INTO orders (
@@ -22,15 +25,17 @@ WRITE = text("""
                r.customer_phone, r.delivery_type, r.payment_method, r.status, true, r.subtotal,
                r.bulk_promotion_discount, r.discount, r.total, r.coupon_id, r.dollar_rate, r.anonymous_id,
                CASE WHEN r.status = 'paid' THEN clock_timestamp() END
-          FROM jsonb_populate_record(NULL::orders, :order) r
-        RETURNING id, status
+          FROM jsonb_populate_recordset(NULL::orders, :orders) r
+        RETURNING id
     ), lines AS (
         INSERT INTO order_item (order_id, product_id, pool_ids, quantity, price, variants, variants_label)
-        SELECT made.id, i.product_id, i.pool_ids, i.quantity, i.price, i.variants, i.variants_label
-          FROM made, jsonb_to_recordset(:items) AS i (
-               place integer, product_id bigint, pool_ids bigint[], quantity integer, price numeric, variants jsonb,
-               variants_label text)
-         ORDER BY i.place
+        SELECT i.order_id, i.product_id, i.pool_ids, i.quantity, i.price, i.variants, i.variants_label
+          FROM jsonb_to_recordset(:items) AS i (
+               order_id bigint, place integer, product_id bigint, pool_ids bigint[], quantity integer, price numeric,
+               variants jsonb, variants_label text)
+         ORDER BY i.order_id, i.place
     )
-    INSERT INTO order_event (order_id, status, by_id, cause) SELECT made.id, made.status, :by, :cause FROM made
-""").bindparams(bindparam("order", type_=JSONB), bindparam("items", type_=JSONB), bindparam("by", type_=BigInteger))
+    INSERT INTO order_event (order_id, status, by_id, cause)
+    SELECT e.order_id, e.status, e.by, e.cause
+      FROM jsonb_to_recordset(:events) AS e (order_id bigint, status text, by bigint, cause text)
+""").bindparams(*(bindparam(name, type_=JSONB) for name in ("orders", "items", "events")))

@@ -12,10 +12,12 @@ from app.domain.carts.service.conversion import CartService, Convertible
 from app.domain.carts.service.reading import CartReader
 from app.domain.orders.models import Order
 from app.domain.orders.queries.carts import MIGRATE
-from app.domain.orders.service.creation import NewOrder, Placer
+from app.domain.orders.service.creation import Placer
+from app.domain.orders.service.drafts import NewOrder
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.service.prices import Wanted
-from app.domain.storefront.service.quotes import QuoteService, WantedLine
+from app.domain.storefront.service.picking import WantedLine
+from app.domain.storefront.service.quotes import QuoteService
 from app.http.principal import Principal
 from app.settings import Settings
 

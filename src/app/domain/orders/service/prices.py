@@ -14,7 +14,8 @@ from app.domain.pricing.rules import engine
 from app.domain.pricing.rules.facts import Coupon, Line
 from app.domain.pricing.rules.quotes import Quote as PromisedSums
 from app.domain.storefront.rules.choices import Sold
-from app.domain.storefront.service.quotes import Quote, QuotedLine, QuoteService, WantedLine
+from app.domain.storefront.service.picking import WantedLine
+from app.domain.storefront.service.quotes import Quote, QuotedLine, QuoteService
 from app.domain.storefront.service.sold import read_sold
 from app.settings import Settings
 
@@ -37,8 +38,15 @@ class OrderPricer:
 
     async def quote(self, lines: Sequence[Wanted], *, coupon_code: str | None, user_id: int | None) -> Quote:
         """Raises Refused for what cannot be sold; a coupon's refusal stands in the quote."""
-        wanted = [WantedLine(line.product_id, line.quantity, line.variants) for line in lines]
-        return await self.quotes.quote(wanted, coupon_code=coupon_code, user_id=user_id)
+        return await self.quotes.quote(_as_quoted(lines), coupon_code=coupon_code, user_id=user_id)
+
+    async def quote_each(self, orders: Sequence[Sequence[Wanted]]) -> list[Quote | None]:
+        """The lines of several orders without coupons; None for what `quote` would refuse."""
+        return await self.quotes.quote_each([_as_quoted(lines) for lines in orders])
+
+
+def _as_quoted(lines: Sequence[Wanted]) -> list[WantedLine]:
+    return [WantedLine(line.product_id, line.quantity, line.variants) for line in lines]
 
 
 def units_of(lines: Sequence[QuotedLine]) -> dict[int, int]:

@@ -19,8 +19,9 @@ from app.domain.storefront.schemas.quotes import (
     QuoteLine,
 )
 from app.domain.storefront.service.coupon_check import CouponChecker
+from app.domain.storefront.service.picking import WantedLine
 from app.domain.storefront.service.product_promotions import PromotionChecker
-from app.domain.storefront.service.quotes import Quote, QuoteService, WantedLine
+from app.domain.storefront.service.quotes import Quote, QuoteService
 from app.errors import Forbidden, Invalid, NotAuthenticated
 from app.http.decoding import ApiRequest
 from app.http.fields import FieldError, convert_datetime

@@ -1,7 +1,7 @@
 """What a purchase costs, and why: everything that shows or charges a price of several things asks here."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,27 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.marketing.service.coupons import CouponExhausted
 from app.domain.marketing.service.price_rules import RuleService, coupon_of
 from app.domain.pricing.rules import engine
-from app.domain.pricing.rules.amounts import in_pesos
 from app.domain.pricing.rules.coupons import UNKNOWN
-from app.domain.pricing.rules.facts import Coupon, Line, Rules
+from app.domain.pricing.rules.facts import Coupon, Rules
 from app.domain.pricing.rules.quotes import CouponOutcome, PricedLine
 from app.domain.pricing.rules.quotes import Quote as PricedQuote
 from app.domain.pricing.rules.reasons import reasons_of
 from app.domain.rates.service import RateService
-from app.domain.storefront.rules.choices import Sold, chosen_of
+from app.domain.storefront.service.picking import RATE_MISSING, Picked, WantedLine, picked_of
 from app.domain.storefront.service.sold import read_sold
 from app.errors import Refused
 from app.settings import Settings
-
-RATE_MISSING = "No hay cotización del dólar para los productos en USD"
-
-
-class WantedLine(msgspec.Struct, frozen=True):
-    """So many units of a product, with an option of each of its variants: `{"Color": "Rojo"}`."""
-
-    product_id: int
-    quantity: int
-    variants: Mapping[str, Any] | None = None
 
 
 class QuotedLine(msgspec.Struct, frozen=True):
@@ -121,11 +110,31 @@ class QuoteService:
         """
         sold, now = await read_sold(self.session, {line.product_id for line in lines})
         rate = await self._rate(sold.values(), lenient=lenient)
-        picked = _picked(lines, sold, rate, lenient=lenient)
+        picked = picked_of(lines, sold, rate, lenient=lenient)
         coupon, unknown = await self._coupon(user_id, coupon_code, coupon_id)
         rules = await self._rules(picked, coupon, at or now)
         priced = engine.price([each.line for each in picked], rules, now=at or now, zone=self.settings.zone)
         return _whole(picked, priced, unknown, rate, now)
+
+    async def quote_each(self, purchases: Sequence[Sequence[WantedLine]]) -> list[Quote | None]:
+        """As `quote`, of several purchases without a coupon, in statements of one; None for what would be refused."""
+        wanted = {line.product_id for lines in purchases for line in lines}
+        sold, now = await read_sold(self.session, wanted)
+        rate = await self._rate(sold.values(), lenient=True)
+        picked = [picked_of(lines, sold, rate, lenient=True) for lines in purchases]
+        rules = await self._rules([each for of_one in picked for each in of_one], None, now)
+        return [
+            _whole(
+                of_one,
+                engine.price([each.line for each in of_one], rules, now=now, zone=self.settings.zone),
+                None,
+                rate,
+                now,
+            )
+            if len(of_one) == len(lines)
+            else None
+            for of_one, lines in zip(picked, purchases, strict=True)
+        ]
 
     async def _coupon(
         self, user_id: int | None, code: str | None, coupon_id: UUID | None
@@ -138,7 +147,7 @@ class QuoteService:
             return None, CouponOutcome(code or str(coupon_id), refusal=UNKNOWN)
         return coupon_of(row), None
 
-    async def _rules(self, picked: Sequence["_Picked"], coupon: Coupon | None, at: dt.datetime) -> Rules:
+    async def _rules(self, picked: Sequence["Picked"], coupon: Coupon | None, at: dt.datetime) -> Rules:
         categories = (category for each in picked for category in each.line.categories)
         rules = await self.rules.of((each.line.product_id for each in picked), categories, at)
         return rules if coupon is None else msgspec.structs.replace(rules, coupon=coupon)
@@ -153,50 +162,8 @@ class QuoteService:
         return None if effective is None else effective.value
 
 
-class _Picked(msgspec.Struct, frozen=True):
-    """A wanted line with the product and the options that it means."""
-
-    place: int
-    sold: Sold
-    variants: dict[str, str] | None
-    option_ids: tuple[int, ...]
-    pool_ids: tuple[int, ...]
-    line: Line
-
-
-def _picked(
-    lines: Sequence[WantedLine], sold: Mapping[int, Sold], rate: Decimal | None, *, lenient: bool
-) -> list[_Picked]:
-    """The lines that can be sold. Raises Refused for another, unless it is to be left out."""
-    found = []
-    for place, wanted in enumerate(lines):
-        try:
-            found.append(_pick(place, wanted, sold.get(wanted.product_id), rate))
-        except Refused:
-            if not lenient:
-                raise
-    return found
-
-
-def _pick(place: int, wanted: WantedLine, sold: Sold | None, rate: Decimal | None) -> _Picked:
-    if sold is None or not sold.is_available:
-        raise Refused(f"El producto {wanted.product_id} no existe o no está disponible", code="unknown_product")
-    options = chosen_of(sold, wanted.variants)
-    price = sold.price
-    adjustment = sum((option.adjustment for option in options), Decimal("0.00"))
-    if sold.currency == "USD":
-        if rate is None:
-            raise Refused(RATE_MISSING, code="rate_missing")
-        price, adjustment = in_pesos(price, adjustment, rate)
-    ids = tuple(option.id for option in options)
-    line = Line(sold.id, wanted.quantity, price, adjustment, sold.discount, sold.categories, tuple(sorted(ids)))
-    variants = {option.variant: option.name for option in options} or None
-    pools = tuple(option.pool_id for option in options) or (sold.pool_id,)
-    return _Picked(place, sold, variants, ids, pools, line)
-
-
 def _whole(
-    picked: Sequence[_Picked],
+    picked: Sequence[Picked],
     priced: PricedQuote,
     unknown: CouponOutcome | None,
     rate: Decimal | None,
@@ -217,7 +184,7 @@ def _whole(
     )
 
 
-def _quoted(picked: _Picked, priced: PricedLine) -> QuotedLine:
+def _quoted(picked: Picked, priced: PricedLine) -> QuotedLine:
     variants = picked.variants or {}
     return QuotedLine(
         place=picked.place,
