@@ -70,7 +70,7 @@ class TransactionMiddleware:
                         await session.commit()
                 except Exception as error:  # noqa: BLE001 - whatever it is, the client must not read a success
                     refused = True
-                    await _answer(error, scope, receive, send)
+                    await answer_late(error, scope, receive, send)
             if not refused:
                 await send(message)
 
@@ -81,7 +81,7 @@ class TransactionMiddleware:
                 await session.close()
 
 
-async def _answer(error: Exception, scope: Any, receive: Receive, send: Send) -> None:
+async def answer_late(error: Exception, scope: Any, receive: Receive, send: Send) -> None:
     """The application's answer to an error that came too late for Litestar to see."""
     app = scope["litestar_app"]
     request = Request[Any, Any, Any](scope, receive, send)

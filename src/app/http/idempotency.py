@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.failures import app_error_of
 from app.db.line import Line
-from app.db.transaction import request_session
+from app.db.transaction import answer_late, request_session, roll_back
 from app.errors import AppError, Conflict, Invalid
 
 # In a handler's `opt`: its calls may bear a key.
@@ -186,7 +186,7 @@ class IdempotencyMiddleware:
         if not any(name == HEADER for name, _ in scope["headers"]):
             await self.app(scope, receive, send)
             return
-        recorder = _Recorder(scope, send)
+        recorder = _Recorder(scope, receive, send)
         try:
             await self.app(scope, receive, recorder)
         finally:
@@ -196,8 +196,8 @@ class IdempotencyMiddleware:
 class _Recorder:
     """Holds an answer back until all of it is there, and stores it if it is a success."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self.send = scope, send
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
         self.start: Any = None
         self.body = b""
 
@@ -212,7 +212,12 @@ class _Recorder:
             start, self.start = self.start, None
             ticket: Ticket | None = self.scope["state"].get(_TICKET)
             if ticket is not None and start["status"] < 300:
-                await self._store(ticket, start)
+                try:
+                    await self._store(ticket, start)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the work is not to stand without its key
+                    await roll_back(error, self.scope)
+                    await answer_late(error, self.scope, self.receive, self.send)
+                    return
             await self.send(start)
             # After the commit and before the answer: whoever asks again at once finds the key free.
             await self.end()
