@@ -125,7 +125,8 @@ class Till:
         order = next(number for number, of in self.orders.items() if of == preference_id)
         made: dict[str, Any] = shapes.payment(self.number(), order, source, state, self.now())
         made["card"]["cardholder"]["name"] = outcome
-        made |= changes
+        # Amounts are exact here; a float could not be reckoned with.
+        made |= {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in changes.items()}
         self.payments[made["id"]] = made
         self.paid_with[made["id"]] = preference_id
         self.seen_from[made["id"]] = time.monotonic() + self.offset
