@@ -1,6 +1,7 @@
 """What other shops were reported to get wrong about prices, through the API."""
 
 import asyncio
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +80,16 @@ async def test_p10_p11_by_the_shops_clock_with_no_job(
         ("2026-12-06T05:00:00Z", "1000.00"),
     ):
         assert await quote(client, people, product, at) == total, at
+    morning = {"start_time": "09:00:00", "end_time": "12:00:00"}
+    assert (await client.patch(path, json=morning, headers=people.staff)).status_code == 200
+    for at, total in (
+        ("2026-12-05T11:59:59Z", "1000.00"),
+        ("2026-12-05T12:00:00Z", "850.00"),
+        ("2026-12-05T14:59:59Z", "850.00"),
+        ("2026-12-05T15:00:00Z", "1000.00"),
+        ("2026-12-06T13:00:00Z", "1000.00"),
+    ):
+        assert await quote(client, people, product, at) == total, at
 
 
 async def test_another_instant_is_for_staff(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
@@ -102,6 +113,31 @@ async def test_p12_an_order_is_priced_by_the_old_rule_or_by_the_new_one(
     answers = await asyncio.gather(*(order(client, people, *lines) for _ in range(20)), *edits)
     assert {answer.status_code for answer in answers} == {200, 201}
     assert {answer.json()["total"] for answer in answers[:20]} <= {"1350.00", "750.00"}
+
+
+@pytest.mark.parametrize("how", ["end", "delete"])
+async def test_p12_an_offer_goes_while_orders_are_placed(
+    client: httpx.AsyncClient, db: AsyncSession, people: People, how: str
+) -> None:
+    products = [await make_product(db, price=D(price), stock=99) for price in (1000, 500)]
+    lines = [{"product_id": product.id, "quantity": 1} for product in products]
+    offer = await make_offer(db, *products, discount=D(10))
+    path = f"/api/marketing/offers/{offer.id}/"
+    now = dt.datetime.now(dt.UTC).isoformat()
+    ends = client.delete(path, headers=people.staff)
+    if how == "end":
+        ends.close()
+        ends = client.patch(path, json={"end_date": now}, headers=people.staff)
+    before, after = ([order(client, people, *lines) for _ in range(8)] for _ in range(2))
+    answers = await asyncio.gather(*before, ends, *after)
+    assert answers[8].status_code == (200 if how == "end" else 204), answers[8].text
+    made = [answer.json() for answer in (*answers[:8], *answers[9:])]
+    assert {each["total"] for each in made} <= {"1350.00", "1500.00"}
+    for each in made:
+        prices = sorted(D(item["price_at_time"]) for item in each["products"])
+        assert prices == ([D(450), D(900)] if each["total"] == "1350.00" else [D(500), D(1000)])
+    late = await order(client, people, *lines)
+    assert (late.status_code, late.json()["total"]) == (201, "1500.00")
 
 
 async def test_p13_p14_the_servers_price_counts(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:

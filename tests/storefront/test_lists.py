@@ -199,6 +199,8 @@ async def test_equal_times_are_walked_once_each(client: httpx.AsyncClient, db: A
         "&search=igual",
         "&on_sale=true",
         "&ordering=price",
+        "&ordering=created_at",
+        "&ordering=created_at&category_name=todo",
         "&stock_filter=in_stock",
     ):
         walked: list[int] = []

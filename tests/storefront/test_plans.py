@@ -1,5 +1,6 @@
 """How the database reads lists: one statement each, by an index, whatever the size of the catalogue."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,19 @@ async def test_the_first_page_is_walked_from_the_newest(shop: asyncpg.Connection
     assert "product_tally" in shown
     row = await shop.fetchrow(prepared.sql, *prepared.arguments(values()))
     assert row["count"] == await count(shop, "true") == 2940
+
+
+@pytest.mark.parametrize(("ordering", "scan"), [("created_at", "Index Scan Backward"), ("-created_at", "Index Scan")])
+async def test_by_age_the_catalogue_is_walked_too(shop: asyncpg.Connection, ordering: str, scan: str) -> None:
+    prepared = listing.page(Shape(everything=False, ordering=ordering), 24)
+    shown = await plan(shop, prepared)
+    assert f"{scan} using ix_product_newest on product" in shown
+    assert "product_tally" in shown
+    row = await shop.fetchrow(prepared.sql, *prepared.arguments(values(offset=24)))
+    turned = "ASC" if ordering == "created_at" else "DESC"
+    asked = f"SELECT id FROM product WHERE is_available ORDER BY created_at {turned}, id {turned} OFFSET 24 LIMIT 24"
+    assert [card["id"] for card in json.loads(row["results"])] == [each["id"] for each in await shop.fetch(asked)]
+    assert row["count"] == 2940
 
 
 async def test_a_category_is_walked_by_each_of_its_own(shop: asyncpg.Connection) -> None:

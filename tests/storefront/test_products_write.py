@@ -209,7 +209,8 @@ async def test_refusals_name_every_field_and_change_nothing(
         [{"variant_name": "Color", "options": [{"name": "a"}]}, {"variant_name": "Color", "options": [{"name": "b"}]}],
         [{"variant_name": "a\x00b", "options": [{"name": "Rojo"}]}],
         [{"variant_name": f"v{n}", "options": [{"name": "a"}]} for n in range(11)],
-        [{"variant_name": "Color", "options": [{"name": f"{n}"} for n in range(101)]}],
+        [{"variant_name": "Color", "options": [{"name": f"{n}"} for n in range(501)]}],
+        [{"variant_name": f"v{v}", "options": [{"name": f"{n}"} for n in range(251)]} for v in range(4)],
     ],
 )
 async def test_malformed_variants(client: httpx.AsyncClient, db: AsyncSession, people: People, variants: Any) -> None:
@@ -317,6 +318,20 @@ async def test_options_keep_their_pools_by_name(client: httpx.AsyncClient, db: A
     assert findings == []
     answer = await client.patch(f"{PATH}{product.id}/", json={"variants": []}, headers=people.staff)
     assert (answer.json()["variants"], answer.json()["total_stock"]) == ([], 0)
+
+
+async def test_one_variant_of_two_hundred_options(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
+    options = [{"name": f"Opción {n}", "stock": n, "price_adjustment": f"{n}.50"} for n in range(200)]
+    variants = [{"variant_name": "Aroma", "options": options}]
+    body = await body_for(db, has_variants=True, variants=variants)
+    made = await client.post(PATH, json=body, headers=people.staff)
+    assert (made.status_code, made.json()["variants"]) == (201, variants)
+    assert made.json()["total_stock"] == sum(range(200))
+    path = f"{PATH}{made.json()['id']}/"
+    fewer = [{"variant_name": "Aroma", "options": list(reversed(options[100:]))}]
+    changed = await client.patch(path, json={"variants": fewer}, headers=people.staff)
+    assert (changed.status_code, changed.json()["variants"]) == (200, fewer)
+    assert (await audit(db))[1] == []
 
 
 async def test_no_choice_may_cost_less_than_nothing(

@@ -15,7 +15,9 @@ from app.http.fields import INT4_MAX, Count, FieldError, Id, Money, Name, Percen
 from app.http.forms import Form, FormFile
 
 MAX_VARIANTS = 10
-MAX_OPTIONS = 100
+# Of one variant, and of all variants of a product.
+MAX_OPTIONS = 500
+MAX_CHOICES = 1000
 BAD_VARIANTS = (
     'Enter a list of variants: [{"variant_name": "...", "options": [{"name", "stock", "price_adjustment"}]}].'
 )
@@ -163,6 +165,8 @@ class VariantsInput(msgspec.Struct, frozen=True):
         choices = [(item.variant_name, option.name) for item in items for option in item.options]
         if len(set(names)) < len(names) or len(set(choices)) < len(choices):
             raise FieldError(REPEATED)
+        if len(choices) > MAX_CHOICES:
+            raise FieldError(f"Ensure the variants have no more than {MAX_CHOICES} options in all.")
         return cls(items)
 
     @property

@@ -92,9 +92,12 @@ class ProductService:
         await self._tell_the_sheet()
         return product_id
 
-    async def lock(self, product_id: int) -> None:
-        """Keep other writers of the product away until the transaction ends. Raises NotFound."""
-        await self._locked(product_id)
+    async def lock(self, product_id: int, given: Mapping[str, Any]) -> None:
+        """Keep other writers of the product away until the transaction ends, which writes what is given.
+
+        Raises NotFound, Invalid.
+        """
+        await self._locked_with_category(product_id, given)
 
     async def change(
         self, product_id: int, data: ProductInput, actor: Principal | None, seen: SeenStock | None = None

@@ -73,7 +73,7 @@ class CatalogFiles:
 
     async def _change(self, product_id: int, fields: dict[str, str], exported: str, report: Report) -> None:
         values = await self._checked(fields, "PATCH")
-        await self.products.lock(product_id)
+        await self.products.lock(product_id, values)
         stored = (await self.session.execute(queries.whole_products(product_id))).one()
         current = stored._asdict() | {"category": stored.category_id}
         changes = {name: value for name, value in values.items() if name != "stock" and current[name] != value}

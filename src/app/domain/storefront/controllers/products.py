@@ -113,7 +113,7 @@ async def _changed(
     seen = None
     if is_conditional(request):
         await products.take_pictures(data)
-        await products.lock(product_id)
+        await products.lock(product_id, data.given())
         current = await front.detail(product_id)
         require_match(request, current)
         seen = SeenStock(current.stock, _stock_of_options(current))

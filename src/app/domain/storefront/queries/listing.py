@@ -6,7 +6,7 @@ A statement is built once for each combination of parameters and kept; its argum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, cast, func, select, text, true
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, UnaryExpression, cast, func, select, text, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.db.prepared import Prepared, argument, prepare
@@ -20,7 +20,6 @@ ReadStatement = Select[*tuple[Any, ...]]
 # How many values of a facet are told, the commonest first.
 FACETS = 50
 _OFFSET = argument("offset", BigInteger)
-_NEWEST = (Product.created_at.desc(), Product.id.desc())
 
 
 @lru_cache(maxsize=1024)
@@ -42,22 +41,31 @@ def count(shape: Shape) -> Prepared:
 
 
 def _counted_page(shape: Shape, size: int) -> ReadStatement:
-    """Walked from the newest product on; with a category, from the newest of each of its descendants.
+    """Walked from the newest product on, or the oldest; with a category, from that of each of its descendants.
 
     Not a step for a page beyond the last, whose number anybody may make up.
     """
     off, below = discounts(), _below(shape)
+    order_of = _oldest if shape.ordering == "created_at" else _newest
     total = select(_tally(shape, below).label("count")).cte("total")
     count_of_all = select(total.c.count).scalar_subquery()
     rows: ReadStatement = select(Product.id.label("id"), Product.created_at.label("created_at"))
-    rows = rows.where(*conditions(shape, off, in_category=False)).order_by(*_NEWEST)
+    rows = rows.where(*conditions(shape, off, in_category=False)).order_by(*order_of(Product))
     if below is not None:
         first = rows.where(Product.category_id == below.c.id).limit(size + _OFFSET).lateral("first")
         rows = select(first.c.id, first.c.created_at).select_from(below).join(first, true())
-        rows = rows.order_by(first.c.created_at.desc(), first.c.id.desc())
+        rows = rows.order_by(*order_of(first.c))
     shown = rows.where(count_of_all > _OFFSET).limit(size).offset(_OFFSET).subquery("shown")
-    order = (shown.c.created_at.desc(), shown.c.id.desc())
-    return select(count_of_all.label("count"), cards(shown, order, off).label("results"), text("NULL AS facets"))
+    written = cards(shown, order_of(shown.c), off).label("results")
+    return select(count_of_all.label("count"), written, text("NULL AS facets"))
+
+
+def _newest(of: Any) -> tuple[UnaryExpression[Any], ...]:
+    return of.created_at.desc(), of.id.desc()
+
+
+def _oldest(of: Any) -> tuple[UnaryExpression[Any], ...]:
+    return of.created_at.asc(), of.id.asc()
 
 
 def _found_page(shape: Shape, size: int) -> ReadStatement:

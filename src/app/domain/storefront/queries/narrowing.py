@@ -20,6 +20,8 @@ WORDS = select(func.catalogue_query(SEARCH)).scalar_subquery()
 
 # Orders for which every product's price or percentage has to be known.
 PRICED = frozenset({"price", "discount"})
+# Orders in which an index has the products.
+BY_AGE = (None, "created_at", "-created_at")
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +44,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether how many there are is known without looking at them: by category and availability alone."""
-        return self == Shape(everything=self.everything, is_available=self.is_available, category=self.category)
+        """Whether how many there are is known without looking at them: by category and availability alone; and
+        whether an index has them in their order.
+        """
+        plain = Shape(everything=self.everything, is_available=self.is_available, category=self.category)
+        return msgspec.structs.replace(self, ordering=None) == plain and self.ordering in BY_AGE
 
     @property
     def is_priced(self) -> bool:
