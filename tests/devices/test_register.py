@@ -150,7 +150,9 @@ async def test_pushes_go_to_the_devices_used_last(desk: Desk, monkeypatch: pytes
     assert [device["token"] for device in await desk.devices(user)] == ["e", "d", "a", "c", "b"]
     await desk.register(user, "b")
     assert await desk.active(user) == ["b", "e", "d"]
-    assert rules.ACTIVE_DEVICES == 20
+    # A shop's panel on hundreds of devices is one user too.
+    assert rules.ACTIVE_DEVICES >= 500
+    assert rules.NEW_A_DAY >= 500
 
 
 async def test_a_device_that_is_removed_stays_as_an_inactive_one(desk: Desk) -> None:

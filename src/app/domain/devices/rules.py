@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 Platform = Literal["android", "ios", "web"]
-# Pushes go to so many devices of a user, those used last; a phone that gets a new token now and then stays among them.
-ACTIVE_DEVICES = 20
+# Bounds for who fills the table, which nobody else comes near to. Pushes go to so many devices of a user, those used
+# last.
+ACTIVE_DEVICES = 1000
 # New tokens in a day: of one user, and from one address without an account (many phones share one at a carrier's).
-NEW_A_DAY = 50
-NEW_ANONYMOUS_A_DAY = 200
+NEW_A_DAY = 2000
+NEW_ANONYMOUS_A_DAY = 2000
 # What an application tells about its device, as JSON text.
 INFO_BYTES = 4096
 

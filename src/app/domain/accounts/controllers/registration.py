@@ -11,6 +11,7 @@ from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.smtp import require_mail
+from app.domain.accounts.controllers.beats import Beat
 from app.domain.accounts.controllers.credentials import Recovery, provide_recovery
 from app.domain.accounts.controllers.refusals import in_a_list, in_one_line
 from app.domain.accounts.schemas.registration import (
@@ -77,15 +78,12 @@ class RegistrationController(Controller):
 
     @post("/verify-email/", guards=[door], operation_id="auth_verify_email", status_code=200, opt={ERRORS: (403,)})
     async def verify_email(
-        self,
-        request: AnyRequest,
-        data: VerifyEmailInput,
-        session: Session,
-        registration: Registration,
-        state: State,
+        self, request: AnyRequest, data: VerifyEmailInput, session: Session, registration: Registration, state: State
     ) -> VerifiedAnswer | Response[Any]:
+        beat = Beat()
         done = await registration.verify(data.email, data.code)
         if isinstance(done, AppError):
+            await beat.wait(request)
             return render(request, done)
         cart_id = await link_cart(state.cart_linker, session, done.user_id, data.anonymous_cart_id)
         access, refresh = done.pair.access, done.pair.refresh
@@ -93,15 +91,21 @@ class RegistrationController(Controller):
         return VerifiedAnswer(token=access, access=access, refresh=refresh, cart_linked=linked, cart_id=cart_id)
 
     @post("/resend-verification/", guards=[door], operation_id="auth_resend_verification", status_code=200)
-    async def resend(self, data: AddressInput, registration: Registration, state: State) -> Message:
+    async def resend(
+        self, request: AnyRequest, data: AddressInput, registration: Registration, state: State
+    ) -> Message:
         require_mail(state.settings)
+        beat = Beat()
         await registration.resend(data.email)
+        await beat.wait(request)
         return Message(SENT_AGAIN)
 
     @post("/request-password-reset/", guards=[door], operation_id="auth_request_password_reset", status_code=200)
-    async def request_reset(self, data: AddressInput, recovery: Recovery, state: State) -> Message:
+    async def request_reset(self, request: AnyRequest, data: AddressInput, recovery: Recovery, state: State) -> Message:
         require_mail(state.settings)
+        beat = Beat()
         await recovery.request_reset(data.email)
+        await beat.wait(request)
         return Message(RESET_SENT)
 
     @post(
@@ -112,8 +116,9 @@ class RegistrationController(Controller):
         opt={ERRORS: (403,)},
     )
     async def reset(self, request: AnyRequest, data: ResetInput, recovery: Recovery) -> PasswordChanged | Response[Any]:
-        address = client_address(request)
+        address, beat = client_address(request), Beat()
         done = await recovery.reset(data.email, data.code, data.new_password, address)
         if isinstance(done, AppError):
+            await beat.wait(request)
             return render(request, done)
         return PasswordChanged(access=done.access, refresh=done.refresh)
