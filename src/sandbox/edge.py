@@ -47,7 +47,8 @@ class Edge:
             messages = _messages(answer_of(fault.provider, fault.status))
         else:
             await self.app(scope, receive, keep)
-        await asyncio.sleep(fault.delay_seconds or 0.0)
+        if await _left_within(fault.delay_seconds or 0.0, receive):
+            return
         if fault.drop:
             await _hang_up(scope, receive)
             return
@@ -78,6 +79,18 @@ async def _read(receive: Receive) -> bytes:
         if not message.get("more_body"):
             break
     return b"".join(chunks)
+
+
+async def _left_within(seconds: float, receive: Receive) -> bool:
+    """Wait so long, but not for a client that has hung up; whether it has."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    await asyncio.wait({gone}, timeout=seconds)
+    return gone.done() or not gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

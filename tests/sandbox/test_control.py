@@ -152,3 +152,16 @@ async def test_five_hundred_at_once(signed_in: httpx.AsyncClient, sandbox: Sandb
 
     assert set(await asyncio.gather(*map(send, bodies))) == {200}
     assert sandbox.world.ledger.pushes.total == 500
+
+
+async def test_nobody_is_waited_for_who_has_hung_up(signed_in: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    """What was asked for is done all the same, and the sandbox can stop at once."""
+    await signed_in.post("/__emu__/faults", json={"provider": "fcm", "delay_seconds": 600})
+    before = asyncio.all_tasks()
+    with pytest.raises(httpx.ReadTimeout):
+        await signed_in.post(PATH, json=BODY, timeout=0.3)
+    async with asyncio.timeout(5):
+        while any("run_asgi" in repr(task) for task in asyncio.all_tasks() - before):
+            await asyncio.sleep(0.01)
+    assert len(sandbox.world.ledger.requests) == 1
+    assert sandbox.world.ledger.pushes.total == 1
