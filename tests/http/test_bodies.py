@@ -118,7 +118,7 @@ async def test_a_number_is_read_as_it_is_written(app: Relampago, number: str, me
 
 @pytest.mark.parametrize(
     ("number", "stored"),
-    [("19.99", "19.99"), ("0.10", "0.10"), ("1e2", "100.00"), ("1.5E1", "15.00"), ("-0.0", "0.00"), ("7", "7.00")],
+    [("19.99", "19.99"), ("0.10", "0.10"), ("1e2", "100.00"), ("1.5E1", "15.00"), ("7", "7.00")],
 )
 async def test_numbers_that_fit_are_exact(app: Relampago, number: str, stored: str) -> None:
     answer = await send(app, b'{"name": "a", "price": %s}' % number.encode())

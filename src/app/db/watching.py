@@ -20,7 +20,8 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 5.0
 # How long the start waits for the first look; a database that is away does not keep the process from starting.
 FIRST_LOOK_SECONDS = 3.0
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# The driver calls it an error of its own when a connection is cut under it.
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class Watch(Generic[T]):

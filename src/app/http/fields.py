@@ -128,7 +128,11 @@ def convert_decimal(value: Any, meta: Meta | None) -> Decimal:
         raise FieldError(f"Ensure that there are no more than {places} decimal places.")
     if before_point > digits - places:
         raise FieldError(f"Ensure that there are no more than {digits - places} digits before the decimal point.")
-    _within(number, extra.get("min"), extra.get("max"))
+    low = extra.get("min")
+    # A zero below zero equals zero, so comparing does not find it.
+    if low == 0 and number.is_signed():
+        raise FieldError(f"Ensure this value is greater than or equal to {low}.")
+    _within(number, low, extra.get("max"))
     return number.quantize(Decimal(1).scaleb(-places)) + 0  # the sum has no negative zero
 
 
