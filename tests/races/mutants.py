@@ -14,26 +14,37 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from app.domain.inventory import queries
 from app.domain.inventory.service import StockService
+from app.domain.promos.models import FlashPromo
+from app.domain.promos.service.promotions import PromoService
 from tests.races import buying, ending, shopkeeping
 from tests.races.arena import Arena
 from tests.races.servers import ROOT
 
 INVENTORY = "inventory_1.sql"
 PROMOS = "promos_1.sql"
+BLIND = """
+    CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$
+"""
 Race = Callable[[Arena], Awaitable[None]]
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """What is broken: pieces of a SQL file (old, new), keys behind them (table, key), methods of the service."""
+    """What is broken: pieces of a SQL file (old, new), methods of the service.
+
+    `without` are keys (table, key) that stand behind them, `blind` a trigger's function that does: it sees nothing for
+    as long as the rest of a transaction may last.
+    """
 
     seen_by: tuple[Race, ...]
     file: str = ""
     pieces: tuple[tuple[str, str], ...] = ()
     without: tuple[tuple[str, str], ...] = ()
+    blind: str = ""
     methods: Mapping[str, Callable[..., Any]] = {}
 
 
@@ -59,14 +70,21 @@ async def replaced(connection: asyncpg.Connection, mutant: Mutant, patch: pytest
     """
     for table, key in mutant.without:
         await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {key}; DROP INDEX IF EXISTS {key}")
+    seeing = ""
+    if mutant.blind:
+        seeing = await connection.fetchval("SELECT pg_get_functiondef($1::text::regproc)", mutant.blind)
+        await connection.execute(BLIND.format(mutant.blind))
     if mutant.file:
         await connection.execute(broken(mutant.file, mutant.pieces))
     try:
         with patch.context() as patched:
             for name, method in mutant.methods.items():
-                patched.setattr(StockService, name, method)
+                service = PromoService if hasattr(PromoService, name) else StockService
+                patched.setattr(service, name, method)
             yield
     finally:
+        if seeing:
+            await connection.execute(seeing)
         if mutant.file:
             await connection.execute(source(mutant.file))
 
@@ -147,6 +165,11 @@ FORGET_THE_OTHER_POOL = (
 )
 
 
+async def store_as_it_was_read(self: PromoService, promo_id: int, values: dict[str, Any]) -> None:
+    """It had not begun when it was read."""
+    await self.session.execute(update(FlashPromo).where(FlashPromo.id == promo_id).values(**values))
+
+
 async def confirm_by_reading(self: StockService, token: UUID, user_id: int, order_id: int) -> bool:
     """Is it held? Then write that it is sold, and remove it."""
     row = await self.hold(token, user_id)
@@ -225,6 +248,10 @@ MUTANTS: Mapping[str, Mutant] = {
         (shopkeeping.promo_is_cancelled, shopkeeping.promo_ends), INVENTORY, SETTLE_BY_READING
     ),
     "a hold's own pool is forgotten": Mutant(
-        (shopkeeping.promo_is_edited_at_its_start,), PROMOS, FORGET_THE_OTHER_POOL
+        (shopkeeping.promo_is_edited_at_its_start,),
+        PROMOS,
+        FORGET_THE_OTHER_POOL,
+        blind="promo_unbegun",
+        methods={"_store": store_as_it_was_read},
     ),
 }
