@@ -79,7 +79,7 @@ async def replaced(connection: asyncpg.Connection, mutant: Mutant, patch: pytest
     try:
         with patch.context() as patched:
             for name, method in mutant.methods.items():
-                service = PromoService if hasattr(PromoService, name) else StockService
+                service = StockService if hasattr(StockService, name) else PromoService
                 patched.setattr(service, name, method)
             yield
     finally:
