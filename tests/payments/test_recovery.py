@@ -3,6 +3,7 @@
 No job of the outage has survived, and some notifications never came: what settles it all is the periodic run alone.
 """
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -62,8 +63,8 @@ async def test_two_minutes_after_an_outage(counter: Counter, full_rounds: bool, 
     for number, (_, preference_id) in enumerate(waiting):
         await counter.pay(preference_id, tell=bool(number % 2))
     beginning = [await counter.order() for _ in range(3)]
-    answers = [await counter.create(order_id) for order_id in beginning]
-    answers += [await counter.refund(order_id, "30.00") for order_id in given_back]
+    calls = [*map(counter.create, beginning), *(counter.refund(order_id, "30.00") for order_id in given_back)]
+    answers = await asyncio.gather(*calls)
     assert {answer.status_code for answer in answers} <= {200, 503}
     await lose_all_jobs(counter)
     counter.sandbox.world.faults.reset()
