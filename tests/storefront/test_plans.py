@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from app.db.line import Line
@@ -17,14 +18,27 @@ from tests.conftest import ROOT, fresh_database
 
 SIZES = {"products": 3000, "categories": 24}
 FILL: Path = ROOT / "bench" / "catalogue_dataset.sql"
+# Sixty offers of fifty products each, every fourth of them on, and a discount by weekday on a whole branch.
+RULES = """
+    INSERT INTO offer (name, discount, start_date, end_date)
+    SELECT 'Offer ' || n, 5 + n, now() - interval '30 days',
+           now() + CASE WHEN n % 4 = 0 THEN interval '1 day' ELSE interval '-1 day' END
+      FROM generate_series(0, 59) n;
+    INSERT INTO offer_product (offer_id, product_id)
+    SELECT o.id, p.id FROM (SELECT id, row_number() OVER (ORDER BY name) - 1 AS n FROM offer) o
+      JOIN product p ON p.id % 60 = o.n;
+    INSERT INTO scheduled_discount (name, category_id, day_of_week, discount, override, override_since)
+    SELECT 'Branch', min(id), 0, 15, 'applied', now() FROM category;
+"""
 
 
 @pytest.fixture(scope="module")
 async def shop(worker_name: str) -> AsyncIterator[asyncpg.Connection]:
-    """A database with a catalogue of a few thousand products."""
+    """A database with a catalogue of a few thousand products, and what takes something off them."""
     async with fresh_database(f"{worker_name}_plans") as url:
         connection = await asyncpg.connect(url, server_settings={"plan_cache_mode": "force_generic_plan", "jit": "off"})
         await connection.execute(FILL.read_text(encoding="utf-8") % SIZES)
+        await connection.execute(RULES)
         await connection.execute("VACUUM ANALYZE")
         # What a planner would choose for a hundred thousand: a table read from one end to the other has its price.
         await connection.execute("SET enable_seqscan = off")
@@ -92,6 +106,28 @@ async def test_filters_are_served_by_an_index(
     prepared = listing.page(Shape(everything=False, **shape), 24)
     assert index in await plan(shop, prepared, **given)
     assert (await shop.fetchrow(prepared.sql, *prepared.arguments(values(**given))))["count"] > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "given"),
+    [
+        ({}, {}),
+        ({"category": True}, {"category_name": "riego"}),
+        ({"search": True}, {"search": "panel floracion"}),
+        ({"on_sale": True}, {}),
+    ],
+)
+async def test_prices_ask_for_the_offers_of_the_products_shown(
+    shop: asyncpg.Connection, shape: dict[str, bool], given: dict[str, str]
+) -> None:
+    prepared = listing.page(Shape(everything=False, **shape), 24)
+    shown = await plan(shop, prepared, **given)
+    assert "ix_offer_product_product_id on offer_product" in shown
+    assert "Seq Scan on offer" not in shown
+    # Discounts by weekday are reckoned once, however many products are shown.
+    assert shown.count("CTE schedules") == 1
+    row = await shop.fetchrow(prepared.sql, *prepared.arguments(values(**given)))
+    assert any(float(each["total_discount"]) > 0 for each in msgspec.json.decode(row["results"]))
 
 
 async def test_the_vocabulary_is_served_by_an_index(shop: asyncpg.Connection) -> None:
