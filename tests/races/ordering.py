@@ -18,6 +18,7 @@ ORDERS = "/api/orders/"
 CONTACT = {"recipient_name": "Ana Paz", "customer_email": "ana@example.com", "delivery_type": "pickup"}
 DONE, MADE, SHORT = (200, ""), (201, ""), (409, "insufficient_stock")
 NOT_PENDING, NO_MOVE = (400, "not_pending"), (400, "invalid_transition")
+GONE, BUSY, UNKNOWN = (204, ""), (503, "unavailable"), (400, "coupon_unknown")
 EXHAUSTED, RUNNING = (409, "coupon_exhausted"), (409, "idempotency_in_progress")
 Line = tuple[int, int]
 
@@ -246,6 +247,26 @@ async def coupons_given_back(arena: Arena) -> None:
     expect(answers[uses:], MADE, EXHAUSTED)
     used = await arena.pool.fetchval("SELECT used FROM coupon WHERE code = $1", code)
     hold_that(used == len(made(answers)) <= uses, f"{used} uses of {len(made(answers))} orders")
+
+
+async def coupon_deleted(arena: Arena) -> None:
+    """P12: a coupon goes while its orders are cancelled and others are made with it; no buyer pays for that."""
+    ((product, pool),) = await stock(arena, 100)
+    code = uuid4().hex.upper()
+    coupon = await arena.pool.fetchval(
+        "INSERT INTO coupon (code, type, value) VALUES ($1, 'fixed', 5) RETURNING id", code
+    )
+    first, others = some(arena, 10), some(arena, 10)
+    orders = [await bought(arena, who, (product, 1), coupon_code=code) for who in first]
+    requests = [cancel(arena, who, order) for who, order in zip(first, orders, strict=True)]
+    requests += [buy(arena, who, (product, 1), coupon_code=code) for who in others]
+    requests.insert(random.randrange(12), arena.ask("DELETE", f"/api/marketing/coupons/{coupon}/", arena.staff))
+    answers = await asyncio.gather(*requests)
+    expect([each for each in answers if each.buyer == arena.staff.id], GONE, BUSY)
+    expect([each for each in answers if each.buyer != arena.staff.id], DONE, MADE, UNKNOWN)
+    totals = await arena.pool.fetch("SELECT DISTINCT subtotal - total AS off FROM orders WHERE id = ANY ($1)", orders)
+    hold_that([row["off"] for row in totals] == [5], f"what was taken off became {totals}")
+    hold_that(await arena.free(pool) == 100 - len(made(answers)), "stock differs")
 
 
 async def applied_at_once(arena: Arena) -> None:

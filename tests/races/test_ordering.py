@@ -25,6 +25,7 @@ ROUNDS = [
     ordering.last_coupon,
     ordering.coupons_given_back,
     ordering.applied_at_once,
+    ordering.coupon_deleted,
     ordering.one_key,
     ordering.lines_and_cancelling,
 ]

@@ -82,6 +82,16 @@ TAKE = text("SELECT coupon_take(:coupon, :order, :user, :discount, :purchase, :a
 
 GIVE_BACK = text("SELECT coupon_give_back(:orders)").bindparams(bindparam("orders", type_=ARRAY(BigInteger)))
 
+# The carts and orders that bear a coupon: waited for, and then those that have come to bear it since, which is refused
+# where somebody else holds one of them.
+LOCK_BEARERS, LOCK_NEW_BEARERS = (
+    tuple(
+        text(f"SELECT FROM {table} WHERE coupon_id = :coupon ORDER BY id FOR NO KEY UPDATE{wait}")
+        for table in ("cart", "orders")
+    )
+    for wait in ("", " NOWAIT")
+)
+
 # The use that an order had last and gave back.
 LAST_USE = text("""
     SELECT coupon_id, user_id, discount_amount, purchase_amount FROM coupon_use

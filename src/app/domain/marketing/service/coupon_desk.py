@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from sqlalchemy import select
+
 from app.domain.marketing import models
 from app.domain.marketing.queries import coupons as queries
 from app.domain.marketing.rules.writing import check_coupon, code_of
 from app.domain.marketing.schemas.coupons import Coupon, CouponUsage
 from app.domain.marketing.service.desk import Desk, Statement
 from app.errors import Invalid
+from app.http.principal import Principal
 
 SHOWN_USES = 50
 TAKEN = Invalid.field("code", "coupon with this code already exists.")
@@ -42,6 +45,20 @@ class CouponDesk(Desk[Coupon]):
             for use in await self.session.execute(statement):
                 uses[use.coupon_id].append(usage_of(use))
         return [coupon_shown(row, uses[row.id]) for row in rows]
+
+    async def delete(self, key: UUID, actor: Principal) -> None:
+        """Carts and orders lose its name, and orders keep what it took off.
+
+        They are locked before the coupon, as everybody does who moves them, and the coupon at once as its removal needs
+        it: nobody who buys, pays or cancels meanwhile is refused for it. Raises NotFound, Unavailable when somebody
+        who has just taken it up does something with the order.
+        """
+        for statement in queries.LOCK_BEARERS:
+            await self.session.execute(statement, {"coupon": key})
+        await self.session.execute(select(self.table.id).where(self.table.id == key).with_for_update())
+        for statement in queries.LOCK_NEW_BEARERS:
+            await self.session.execute(statement, {"coupon": key})
+        await super().delete(key, actor)
 
     async def uses(self, coupon_id: UUID) -> list[CouponUsage]:
         """All live uses, newest first. Raises NotFound."""

@@ -76,4 +76,9 @@ class CouponService:
         if verdict.startswith("exhausted"):
             raise CouponExhausted
         if verdict != "taken":
-            raise Refused(_REFUSALS[verdict], code=f"coupon_{verdict}")
+            raise coupon_refusal(verdict)
+
+
+def coupon_refusal(verdict: str) -> Refused:
+    """Why a coupon is not taken: unknown (as one that was deleted since it was looked at), inactive, expired, other."""
+    return Refused(_REFUSALS[verdict], code=f"coupon_{verdict}")

@@ -69,9 +69,9 @@ class OrderCoupons:
         off = await self._amount_off(order, coupon_id)
         total = order.subtotal - order.bulk_promotion_discount - off
         values = {"coupon_id": coupon_id, "discount": off, "total": total, "updated_at": func.clock_timestamp()}
-        await self.session.execute(update(Order).where(Order.id == order.id).values(values))
         service = CouponService(self.session)
         await service.take(coupon_id, order.id, order.user_id, off, purchase_amount=order.subtotal)
+        await self.session.execute(update(Order).where(Order.id == order.id).values(values))
         changes = {"coupon": [None, str(coupon_id)], "discount": [order.discount, off], "total": [order.total, total]}
         deed = Deed(object_id=order.id, description=f"Cupón aplicado al pedido {order.id}", changes=changes)
         await ActivityService(self.session).write(self.user, "update", "order", deed)

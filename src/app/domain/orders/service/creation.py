@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.failures import constraint_of
 from app.domain.carts.rules import anonymous_id_of
 from app.domain.carts.service.conversion import CartService
 from app.domain.inventory.service import StockService, TooFew
-from app.domain.marketing.service.coupons import CouponService
+from app.domain.marketing.service.coupons import CouponService, coupon_refusal
 from app.domain.orders import rules
 from app.domain.orders.queries import creation as queries
 from app.domain.orders.service.buyers import mark_buyer
@@ -72,7 +74,13 @@ class Placer:
     async def _write(self, order_id: int, order: NewOrder, quote: Quote) -> None:
         """Order, lines, first event, the buyer's figures, the log, the jobs: all that no other buyer waits for."""
         draft = Draft(order_id, order, quote, self.actor)
-        await write(self.session, [draft])
+        try:
+            await write(self.session, [draft])
+        except IntegrityError as error:
+            # The coupon was deleted after it was looked at.
+            if constraint_of(error) == "fk_orders_coupon_id":
+                raise coupon_refusal("unknown") from error
+            raise
         if draft.status == "paid" and order.user_id is not None:
             await mark_buyer(self.session, order.user_id)
 
