@@ -8,6 +8,7 @@ import datetime as dt
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -40,6 +41,9 @@ class UnknownJob(LookupError):
     """No job of this name, or none that takes these arguments."""
 
 
+_signature_of = cache(inspect.signature)
+
+
 @dataclass(frozen=True)
 class Job:
     """A named piece of later work. `run` takes the worker's `Work` and the arguments that were deferred."""
@@ -54,7 +58,7 @@ class Job:
     def check(self, args: Mapping[str, Any]) -> None:
         """Raises UnknownJob for arguments that `run` does not take: better here than in a worker, later."""
         try:
-            inspect.signature(self.run).bind(None, **args)
+            _signature_of(self.run).bind(None, **args)
         except TypeError as error:
             raise UnknownJob(f"{self.name}: {error}") from error
 

@@ -5,7 +5,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.transaction import end_transaction
+from app.db.transaction import end_transaction, request_session
 from app.domain.orders.queries import lists
 from app.domain.orders.rules import check_address
 from app.domain.orders.schemas.inputs import OrderInput, OrderUpdateInput
@@ -56,14 +56,15 @@ class OrderController(Controller):
         operation_id="orders_create",
         opt={THROTTLE: "order_create", KEYED: True, APART: True, ERRORS: (400, 409)},
     )
-    async def create(self, request: ApiRequest, state: State, reader: Reader, user: User, data: OrderInput) -> Order:
+    async def create(self, request: ApiRequest, state: State, user: User, data: OrderInput) -> Order:
         """At the server's prices; a `price` that is too low is refused with the right one."""
         order = _asked(data, user)
         crowd: OrderCrowd = state.order_crowd
         if ticket_of(request) is None and crowd.takes(user, order):
             await end_transaction(request)
             return await crowd.place(user, order)
-        own, session = lists.own(user.id), reader.session
+        session, own = request_session(request), lists.own(user.id)
+        reader = OrderReader(session, state.settings)
         return await Placer(session, state.settings, user).place_and_read(
             order, lambda order_id: reader.one(order_id, own, timeline=user.is_admin)
         )
