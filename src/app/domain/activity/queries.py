@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, String, column, select, table, text
+from sqlalchemy import BigInteger, Select, String, bindparam, column, select, table, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.domain.activity.models import ActivityLog
 from app.domain.activity.schemas import ActivityFilters
@@ -46,3 +47,13 @@ def entries(filters: ActivityFilters) -> Select[Any]:
 
 def entry(entry_id: int) -> Select[Any]:
     return entries(ActivityFilters()).where(ActivityLog.id == entry_id)
+
+
+# Entries in their order: one statement, however many they are.
+WRITE = text("""
+    INSERT INTO activity_log (user_id, action, description, content_type, object_id, changes, ip_address)
+    SELECT r.user_id, r.action, r.description, r.content_type, r.object_id, r.changes, r.ip_address
+      FROM jsonb_to_recordset(:rows) AS r (
+           user_id bigint, action text, description text, content_type text, object_id text, changes jsonb,
+           ip_address inet)
+""").bindparams(bindparam("rows", type_=JSONB))

@@ -2,21 +2,18 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Row, Table, insert
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity import queries, rules
-from app.domain.activity.models import ACTION_LENGTH, OBJECT_ID_LENGTH, ActivityLog
+from app.domain.activity.models import ACTION_LENGTH, OBJECT_ID_LENGTH
 from app.domain.activity.schemas import ActivityEntry, ActivityStats
 from app.errors import NotFound
 from app.http.principal import Principal
-
-# Into the table itself: of the rows nothing is kept in the session.
-_INSERT = insert(cast("Table", ActivityLog.__table__))
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +62,7 @@ class ActivityService:
             await self._insert(rows)
 
     async def _insert(self, rows: list[dict[str, Any]]) -> None:
-        # With its rows beside it the statement is compiled once, however many they are.
-        await self.session.execute(_INSERT, rows)
+        await self.session.execute(queries.WRITE, {"rows": rows})
 
     async def get(self, entry_id: int) -> ActivityEntry:
         """Raises NotFound."""

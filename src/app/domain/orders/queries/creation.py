@@ -3,14 +3,20 @@
 from sqlalchemy import Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-# Numbers of so many orders, and the least that each has to come to.
-NUMBERS = text("""
-    SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('orders', 'id')) FROM generate_series(1, :count)) AS order_ids,
+# An order's number, and the least that it has to come to.
+NUMBER = text("""
+    SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS order_id,
            COALESCE((SELECT min_purchase_amount FROM site_config LIMIT 1), 0.00) AS minimum
-""").bindparams(bindparam("count", type_=Integer))
+""")
 
-# A transaction of many buyers waits for nobody in particular: who has to wait does so alone.
-IMPATIENT = text("SELECT set_config('lock_timeout', :wait, true)")
+# The same for many, as the first statement of their transaction. It waits for nobody in particular: who has to wait for
+# a lock does so alone. And it has the same few statements again and again, which one plan each serves.
+NUMBERS = text("""
+    SELECT ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('orders', 'id')::regclass))
+                   FROM generate_series(1, :count)) AS order_ids,
+           COALESCE((SELECT min_purchase_amount FROM site_config LIMIT 1), 0.00) AS minimum,
+           set_config('lock_timeout', :wait, true), set_config('plan_cache_mode', 'force_generic_plan', true)
+""").bindparams(bindparam("count", type_=Integer))
 
 # Orders, their lines in their order, and the first entries of their timelines: one way to the database and back.
 WRITE = text("""

@@ -47,7 +47,7 @@ class Placer:
         """
         pricer = OrderPricer(self.session, self.settings)
         quote = await pricer.quote(order.lines, coupon_code=order.coupon_code, user_id=order.user_id)
-        (order_id,), minimum = (await self.session.execute(queries.NUMBERS, {"count": 1})).one()
+        order_id, minimum = (await self.session.execute(queries.NUMBER)).one()
         await self._check(order, quote, minimum)
         if order.anonymous_id is not None:
             cart = await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)

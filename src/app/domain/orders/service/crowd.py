@@ -57,6 +57,8 @@ class OrderCrowd:
     def __init__(self, sessions: async_sessionmaker[AsyncSession], settings: Settings) -> None:
         self.sessions = sessions
         self.settings = settings
+        # Whether there was too little of something a moment ago: only then it is looked at before.
+        self._scarce = False
         # What failed for all is tried alone by everybody, at the same time.
         self._crowd: Coalescer[Buyer, schemas.Order | None] = Coalescer(
             self._place, limit=BATCH, splits=lambda _error: False
@@ -105,19 +107,34 @@ class OrderCrowd:
         return [None if draft is None else placed[draft.id] for draft in drafts]
 
     async def _drafts(self, session: AsyncSession, buyers: Sequence[Buyer]) -> list[Draft | None]:
-        await session.execute(queries.IMPATIENT, {"wait": WAIT})
+        values = {"count": len(buyers), "wait": WAIT}
+        ids, minimum, *_ = (await session.execute(queries.NUMBERS, values)).one()
         orders = [buyer.order for buyer in buyers]
         quotes = await OrderPricer(session, self.settings).quote_each([order.lines for order in orders])
-        ids, minimum = (await session.execute(queries.NUMBERS, {"count": len(buyers)})).one()
         plain = [
             quote if quote is not None and _is_plain(order, quote, minimum) else None
             for order, quote in zip(orders, quotes, strict=True)
         ]
-        fitting = await _fitting(StockService(session), plain)
+        fitting = await self._fitting(StockService(session), plain)
         return [
             None if quote is None else Draft(order_id, buyer.order, quote, buyer.user)
             for order_id, buyer, quote in zip(ids, buyers, fitting, strict=True)
         ]
+
+    async def _fitting(self, stock: StockService, quotes: Sequence[Quote | None]) -> list[Quote | None]:
+        """Those for which there are units, first come first served; None in the place of the others."""
+        if not self._scarce:
+            return list(quotes)
+        wanted = [units_of(quote.lines) if quote is not None else {} for quote in quotes]
+        free = Counter(await stock.free({pool for units in wanted for pool in units}))
+        found: list[Quote | None] = []
+        for quote, units in zip(quotes, wanted, strict=True):
+            fits = all(free[pool] >= each for pool, each in units.items())
+            if fits:
+                free.subtract(units)
+            found.append(quote if fits else None)
+        self._scarce = found != quotes
+        return found
 
     async def _written(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[int, schemas.Order]:
         """They are read before their stock is locked, as in `Placer.place_and_read`."""
@@ -129,7 +146,11 @@ class OrderCrowd:
             for draft in drafts
             for pool_id, units in units_of(draft.quote.lines).items()
         ]
-        await StockService(session).trade(trades)
+        try:
+            await StockService(session).trade(trades)
+        except TooFew:
+            self._scarce = True
+            raise
         return {order.id: order for order in placed}
 
 
@@ -137,16 +158,3 @@ def _is_plain(order: NewOrder, quote: Quote, minimum: Decimal) -> bool:
     """Whether nothing is to be said against it, and it is not for nothing."""
     sums = 0 < quote.total <= quote.subtotal <= rules.LARGEST
     return sums and quote.subtotal >= minimum and not risen(order.lines, quote.lines)
-
-
-async def _fitting(stock: StockService, quotes: Sequence[Quote | None]) -> list[Quote | None]:
-    """Those for which there are units, first come first served; None in the place of the others."""
-    wanted = [units_of(quote.lines) if quote is not None else {} for quote in quotes]
-    free = Counter(await stock.free({pool for units in wanted for pool in units}))
-    found: list[Quote | None] = []
-    for quote, units in zip(quotes, wanted, strict=True):
-        fits = all(free[pool] >= each for pool, each in units.items())
-        if fits:
-            free.subtract(units)
-        found.append(quote if fits else None)
-    return found
