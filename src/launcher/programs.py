@@ -73,6 +73,7 @@ def api() -> Program:
         "10",
         # By itself uvicorn believes what a client on this machine says about its address; TRUSTED_PROXIES decides.
         "--no-proxy-headers",
+        "--no-server-header",
     )
     return Program("api", command, essential=True)
 

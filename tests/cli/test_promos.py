@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +149,11 @@ async def test_list_prints_a_table(db: AsyncSession) -> None:
     await made(item)
     answer = await call("list")
     assert answer.exit_code == 0
-    lines = [line.strip("│") for line in answer.output.splitlines() if "scheduled" in line]
-    rows = [[cell.strip() for cell in line.split("│")] for line in lines]
-    times = ["2035-01-01 00:00:00 UTC", "2035-01-01 01:00:00 UTC"]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in answer.output.splitlines() if "scheduled" in line]
+    times = ["01/01/35 00:00", "01/01/35 01:00"]
     assert [row[1:] for row in rows] == [
-        [str(item.id), "scheduled", *times, "store's", "stock", "1", "new, frequent", "2000 m"],
-        [str(item.id), "scheduled", *times, "-30.00 %", "4", "1", "frequent", "2000 m"],
+        [str(item.id), "scheduled", *times, "store's", "stock", "1", "2000 m", "new, frequent"],
+        [str(item.id), "scheduled", *times, "-30.00 %", "4", "1", "2000 m", "frequent"],
     ]
 
 

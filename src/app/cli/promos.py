@@ -155,18 +155,21 @@ def _print(promotions: list[Promo], *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(promotions))
         return
-    table = Table("id", "store product", "status", "from", "to", "price", "units", "each", "for", "within")
+    # Ten columns in the eighty characters of a plain terminal.
+    table = Table(
+        "id", "of", "status", "from", "to", "price", "units", "each", "within", "for", box=None, padding=(0, 2, 0, 0)
+    )
     for promo in promotions:
         table.add_row(
             str(promo.id),
             str(promo.store_product),
             promo.status,
-            _time(promo.starts_at),
-            _time(promo.ends_at),
+            f"{promo.starts_at.astimezone():%d/%m/%y %H:%M}",
+            f"{promo.ends_at.astimezone():%d/%m/%y %H:%M}",
             _price(promo),
             "stock" if promo.max_units is None else str(promo.max_units),
             str(promo.per_user_limit),
-            ", ".join(promo.segments),
             f"{promo.radius_m} m",
+            ", ".join(promo.segments),
         )
     Console().print(table if promotions else "There is no promotion.")
