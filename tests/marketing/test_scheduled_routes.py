@@ -1,5 +1,6 @@
 """Discounts by weekday: written, switched by hand, marked by the job; prices follow the clock alone."""
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
 from typing import Any
@@ -74,6 +75,25 @@ async def test_the_life_of_a_discount(
     assert await price_of(client, product) == "800.00"
     assert (await db.execute(select(Product.discount).where(Product.id == product.id))).scalar_one() == 20
     assert (await client.get(path, headers=people.staff)).status_code == 404
+
+
+async def test_a_category_goes_while_its_discount_is_edited(
+    client: httpx.AsyncClient, db: AsyncSession, people: People
+) -> None:
+    """Both lock the category first: neither waits for the other in a circle."""
+    for _ in range(5):
+        category = await make_category(db)
+        plan = await make_scheduled(db, category)
+        edits = [
+            client.patch(f"{PLANS}{plan.id}/", json={"category": category.id, "discount": n}, headers=people.staff)
+            for n in range(6)
+        ]
+        gone = client.delete(f"/api/categories/{category.id}/", headers=people.staff)
+        answers = await asyncio.gather(*edits[:3], gone, *edits[3:])
+        assert answers[3].status_code == 204
+        assert {answer.status_code for answer in answers} <= {200, 204, 400, 404}
+        assert (await db.execute(text("SELECT count(*) FROM scheduled_discount"))).scalar_one() == 0
+        await db.commit()
 
 
 async def test_without_times_it_is_the_whole_day(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:

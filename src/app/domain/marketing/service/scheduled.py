@@ -73,7 +73,8 @@ class ScheduledDesk(Desk[ScheduledDiscount]):
         return await super().create(given, actor)
 
     async def change(self, key: UUID, given: dict[str, Any], actor: Principal) -> ScheduledDiscount:
-        await self.locked(key)
+        """Writes what was sent; the category is locked before the discount, as its removal does. Raises as `Desk`."""
+        await self.get(key)
         await self._check_category(given)
         return await super().change(key, given, actor)
 
