@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.models import Coupon, CouponUse
-from app.domain.marketing.queries.coupons import AUDIT
+from app.domain.marketing.queries.coupons import AUDIT, uses
 from app.domain.marketing.service.coupons import CouponExhausted, CouponService
 from app.domain.orders.models import Order
 from app.errors import Refused
@@ -115,3 +115,21 @@ async def test_the_order_may_be_written_after_its_use_but_must_be(db: AsyncSessi
     await db.commit()
     assert (await db.execute(select(Order.coupon_id))).scalar_one() is None
     assert (await db.execute(select(CouponUse))).all() == []
+
+
+async def test_the_newest_of_each(db: AsyncSession) -> None:
+    service, user = CouponService(db), await make_user(db)
+    first, second = await make_coupon(db), await make_coupon(db)
+    orders = [await make_plain_order(db, user.id) for _ in range(6)]
+    for place, order_id in enumerate(orders):
+        await service.take((first, second)[place % 2].id, order_id, user.id if place else None, D(1))
+    await service.give_back(orders[4])
+    rows = (await db.execute(uses(first.id, second.id, most=2))).all()
+    found = [(row.coupon_id, row.order_id) for row in rows if row.coupon_id == first.id]
+    assert found == [(first.id, orders[2]), (first.id, orders[0])]
+    assert [row.order_id for row in rows if row.coupon_id == second.id] == [orders[5], orders[3]]
+    assert {row.order_id: row.user_email for row in rows} == {
+        orders[0]: None,
+        **dict.fromkeys((orders[2], orders[3], orders[5]), user.email),
+    }
+    assert [row.order_id for row in await db.execute(uses(first.id, second.id, order_id=orders[1]))] == [orders[1]]

@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import array
 
@@ -61,15 +62,23 @@ def for_buyer(user_id: int | None, *, code: str | None = None, coupon_id: UUID |
 def uses(*coupon_ids: UUID, most: int | None = None, order_id: int | None = None) -> ReadStatement:
     """The live uses of some coupons, newest first; of each coupon at most so many, or that of an order."""
     mine = [] if order_id is None else [CouponUse.order_id == order_id]
-    place = func.row_number().over(partition_by=CouponUse.coupon_id, order_by=CouponUse.id.desc())
-    ranked = (
-        select(*CouponUse.__table__.columns, User.email.label("user_email"), place.label("place"))
-        .outerjoin_from(CouponUse, User, User.id == CouponUse.user_id)
-        .where(CouponUse.coupon_id.in_(coupon_ids), CouponUse.given_back_at.is_(None), *mine)
-        .subquery()
+    # Coupon by coupon along its index: one may have very many.
+    newest = (
+        select(*CouponUse.__table__.columns)
+        .where(CouponUse.coupon_id == Coupon.id, CouponUse.given_back_at.is_(None), *mine)
+        .order_by(CouponUse.id.desc())
+        .limit(most)
+        .correlate(Coupon)
+        .lateral("newest")
     )
-    statement = select(ranked).order_by(ranked.c.used_at.desc(), ranked.c.id.desc())
-    return statement if most is None else statement.where(ranked.c.place <= most)
+    return (
+        select(newest, User.email.label("user_email"))
+        .select_from(Coupon)
+        .join(newest, true())
+        .outerjoin(User, User.id == newest.c.user_id)
+        .where(Coupon.id.in_(coupon_ids))
+        .order_by(newest.c.used_at.desc(), newest.c.id.desc())
+    )
 
 
 TAKE = text("SELECT coupon_take(:coupon, :order, :user, :discount, :purchase, :again)").bindparams(
