@@ -1,7 +1,6 @@
 """Statements by which orders are made."""
 
 from sqlalchemy import Integer, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
 
 # An order's number, and the least that it has to come to.
 NUMBER = text("""
@@ -18,7 +17,8 @@ NUMBERS = text("""
            set_config('lock_timeout', :wait, true), set_config('plan_cache_mode', 'force_generic_plan', true)
 """).bindparams(bindparam("count", type_=Integer))
 
-# Orders, their lines in their order, and the first entries of their timelines: one way to the database and back.
+# Orders, their lines in their order, and the first entries of their timelines, each as JSON: one way to the database
+# and back.
 WRITE = text("""
     WITH made AS (
         INSERT INTO orders (
@@ -31,17 +31,17 @@ WRITE = text("""
                r.customer_phone, r.delivery_type, r.payment_method, r.status, true, r.subtotal,
                r.bulk_promotion_discount, r.discount, r.total, r.coupon_id, r.dollar_rate, r.anonymous_id,
                CASE WHEN r.status = 'paid' THEN clock_timestamp() END
-          FROM jsonb_populate_recordset(NULL::orders, :orders) r
+          FROM jsonb_populate_recordset(NULL::orders, CAST(:orders AS jsonb)) r
         RETURNING id
     ), lines AS (
         INSERT INTO order_item (order_id, product_id, pool_ids, quantity, price, variants, variants_label)
         SELECT i.order_id, i.product_id, i.pool_ids, i.quantity, i.price, i.variants, i.variants_label
-          FROM jsonb_to_recordset(:items) AS i (
+          FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i (
                order_id bigint, place integer, product_id bigint, pool_ids bigint[], quantity integer, price numeric,
                variants jsonb, variants_label text)
          ORDER BY i.order_id, i.place
     )
     INSERT INTO order_event (order_id, status, by_id, cause)
     SELECT e.order_id, e.status, e.by, e.cause
-      FROM jsonb_to_recordset(:events) AS e (order_id bigint, status text, by bigint, cause text)
-""").bindparams(*(bindparam(name, type_=JSONB) for name in ("orders", "items", "events")))
+      FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e (order_id bigint, status text, by bigint, cause text)
+""")

@@ -57,7 +57,8 @@ async def write(session: AsyncSession, drafts: Sequence[Draft]) -> None:
         "items": [_item(draft, line) for draft in drafts for line in draft.quote.lines],
         "events": [_event(draft) for draft in drafts],
     }
-    await session.execute(queries.WRITE, values)
+    texts = {name: msgspec.json.encode(rows).decode() for name, rows in values.items()}
+    await session.execute(queries.WRITE, texts)
     await ActivityService(session).write_each("order", "order", [(draft.actor, _deed(draft)) for draft in drafts])
     await defer_all(session, [news for draft in drafts for news in news_of(draft.id)])
 
