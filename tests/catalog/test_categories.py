@@ -94,6 +94,22 @@ async def test_put_keeps_an_absent_parent_and_clears_a_null_one(
     assert (await client.patch(path, json={"parent": None}, headers=people.staff)).json()["parent"] is None
 
 
+async def test_if_match_refuses_a_stale_change(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
+    category_id = (await make_category(db, name="Riego")).id
+    path = f"{PATH}{category_id}/"
+    tag = (await client.get(path)).headers["etag"]
+    first = await client.patch(path, json={"name": "Agua"}, headers=people.staff | {"If-Match": tag})
+    assert (first.status_code, first.json()["slug"]) == (200, "agua")
+    for method in ("PATCH", "PUT"):
+        stale = await client.request(method, path, json={"name": "Goteo"}, headers=people.staff | {"If-Match": tag})
+        assert (stale.status_code, stale.json()) == (412, {"detail": "The object has changed since it was read."})
+    fresh = people.staff | {"If-Match": first.headers["etag"]}
+    answers = await asyncio.gather(*(client.patch(path, json={"name": f"N{n}"}, headers=fresh) for n in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+    winner = next(answer for answer in answers if answer.status_code == 200)
+    assert (await client.get(path)).json() == winner.json()
+
+
 async def test_refusals_name_the_field_and_change_nothing(
     client: httpx.AsyncClient, db: AsyncSession, people: People
 ) -> None:

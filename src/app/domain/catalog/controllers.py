@@ -40,7 +40,7 @@ Reviews = NamedDependency[ReviewService]
 
 
 class CategoryController(Controller):
-    """Anybody reads, staff write."""
+    """Anybody reads, staff write. Changes heed `If-Match`."""
 
     path = "/api/categories"
     tags = ("categories",)
@@ -51,8 +51,8 @@ class CategoryController(Controller):
         return read_of(request, await CategoryService(session).all())
 
     @post("/", guards=[staff], operation_id="categories_create")
-    async def create(self, session: Session, user: User, data: CategoryInput) -> Category:
-        return await CategoryService(session).create(data, user)
+    async def create(self, session: Session, user: User, data: CategoryInput) -> Response[Category]:
+        return tagged(await CategoryService(session).create(data, user), status_code=201)
 
     @get("/hierarchical/", guards=[anyone], operation_id="categories_hierarchical")
     async def tree(self, request: ApiRequest, state: State) -> Response[list[CategorySlugTree]]:
@@ -64,13 +64,27 @@ class CategoryController(Controller):
     async def one(self, request: ApiRequest, session: Session, id: int) -> Response[Category]:  # noqa: A002 - the path's name
         return read_of(request, await CategoryService(session).get(id))
 
-    @put("/{id:int}/", guards=[staff], operation_id="categories_update")
-    async def replace(self, session: Session, user: User, id: int, data: CategoryInput) -> Category:  # noqa: A002
-        return await CategoryService(session).change(id, data, user)
+    @put("/{id:int}/", guards=[staff], operation_id="categories_update", opt={ERRORS: (412,)})
+    async def replace(
+        self,
+        request: ApiRequest,
+        session: Session,
+        user: User,
+        id: int,  # noqa: A002
+        data: CategoryInput,
+    ) -> Response[Category]:
+        return tagged(await CategoryService(session).change(id, data, user, partial(require_match, request)))
 
-    @patch("/{id:int}/", guards=[staff], operation_id="categories_partial_update")
-    async def change(self, session: Session, user: User, id: int, data: CategoryInput) -> Category:  # noqa: A002
-        return await CategoryService(session).change(id, data, user)
+    @patch("/{id:int}/", guards=[staff], operation_id="categories_partial_update", opt={ERRORS: (412,)})
+    async def change(
+        self,
+        request: ApiRequest,
+        session: Session,
+        user: User,
+        id: int,  # noqa: A002
+        data: CategoryInput,
+    ) -> Response[Category]:
+        return tagged(await CategoryService(session).change(id, data, user, partial(require_match, request)))
 
     @delete("/{id:int}/", guards=[staff], operation_id="categories_destroy", opt={ERRORS: (400,)})
     async def remove(self, session: Session, user: User, id: int) -> None:  # noqa: A002

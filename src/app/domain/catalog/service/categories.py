@@ -1,5 +1,6 @@
 """Categories: the tree, its names, its slugs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ NAME_TAKEN = "category with this name already exists."
 CIRCLE = "A category cannot be below itself."
 HAS_PRODUCTS = "The category cannot be deleted: products belong to it or to a category below it."
 
+Check = Callable[[Category], None]
 _COLUMNS = (models.Category.id, models.Category.name, models.Category.parent_id, models.Category.slug)
 
 
@@ -62,10 +64,14 @@ class CategoryService:
         await self.log.write(actor, "create", "category", deed)
         return category
 
-    async def change(self, category_id: int, data: CategoryInput, actor: Principal | None) -> Category:
-        """Writes what was sent; the slug follows a changed name. Raises NotFound, Invalid."""
+    async def change(self, category_id: int, data: CategoryInput, actor: Principal | None, check: Check) -> Category:
+        """Writes what was sent; the slug follows a changed name. Raises NotFound, Invalid.
+
+        `check` gets the category as it stands while nobody else writes, and may raise.
+        """
         await self._alone()
         before = await self.get(category_id)
+        check(before)
         given = data.given()
         name, parent = given.get("name", before.name), given.get("parent", before.parent)
         await self._check(name, parent, own_id=category_id)
