@@ -74,3 +74,20 @@ async def test_who_waits_for_a_lock_waits_alone(counter: Counter) -> None:
     assert not waiting.done()
     await counter.db.rollback()
     assert (await waiting).status_code == 201
+
+
+async def test_callers_are_looked_at_each_time(counter: Counter) -> None:
+    """Somebody who was blocked, logged out or erased a moment ago orders nothing, whoever orders beside him."""
+    soil = await make_product(counter.db, stock=5)
+    people = [await counter.shopper() for _ in range(4)]
+    assert (await create(counter, people[1][1], line(soil))).status_code == 201
+    for change, (user_id, _) in zip(
+        ("is_active = false", "token_version = token_version + 1", "deleted_at = now(), is_active = false"),
+        people[1:],
+        strict=True,
+    ):
+        await counter.db.execute(text(f"UPDATE users SET {change} WHERE id = :id"), {"id": user_id})
+    await counter.db.commit()
+    answers = await asyncio.gather(*(create(counter, headers, line(soil)) for _, headers in people))
+    assert [answer.status_code for answer in answers] == [201, 401, 401, 401]
+    assert await counter.value("SELECT count(*) FROM orders") == 2
