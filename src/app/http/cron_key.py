@@ -53,7 +53,7 @@ def _in_query(connection: Connection) -> Iterator[tuple[str, bool]]:
 
 
 async def _in_body(connection: Connection) -> list[tuple[str, bool]]:
-    if not isinstance(connection, Request) or connection.method in {"GET", "DELETE"}:
+    if not isinstance(connection, Request):
         return []
     try:
         raw = decode_body(connection.headers.get("content-type", ""), await connection.body())

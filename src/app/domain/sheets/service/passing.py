@@ -52,14 +52,14 @@ class Pass:
         async with self._sessions() as session:
             index = (await session.execute(queries.index())).all()
         found = match(table, index, self._only)
-        for message in found.errors:
-            self._tally.fail(message)
         unknown = sorted((self._only or set()) - {row.id for row in index if not row.deleted})
-        for product_id in unknown:
-            self._tally.fail(f"product {product_id}: There is no such product.")
+        refused = [*found.errors, *(f"product {product_id}: There is no such product." for product_id in unknown)]
+        for message in refused:
+            self._tally.fail(message)
+        self._tally.done += len(refused)
         pulls, pushes = self._direction != "to-sheets", self._direction != "from-sheets"
         new, missing = found.new if pulls else [], found.missing if pushes else []
-        self._tally.total = len(found.known) + len(new) + len(missing)
+        self._tally.total = len(refused) + len(found.known) + len(new) + len(missing)
         for pairs in _chunks(found.known):
             await self._reconcile(pairs)
         for lines in _chunks(new):
