@@ -18,7 +18,6 @@ Deed = tuple[str, str]
 CRUD = ("create", "update", "partial_update", "destroy")
 DATES = {"start_date": "2026-01-01T00:00:00Z", "end_date": "2036-03-31T23:59:59Z"}
 UNLOGGED = {
-    "carts_identify": "what silence has made of carts already, and readers see without it",
     "email_test": "a letter to try the mail server with",
     "notifications_trigger_order": "a push to staff, kept with the pushes",
     "offers_check_expired": "counts what has ended by itself",
@@ -64,8 +63,14 @@ DESKS: dict[str, tuple[str, str, Body, Body]] = {
 LINKS = {"offers": ("products",), "products": ("category",), "scheduled_discounts": ("category",)}
 # What other tests show to be logged.
 SHOWN = {
-    *("carts_convert_to_order", "carts_migrate_from_orders", "carts_recover", "flash_stores_create"),
-    *("flash_stores_destroy", "notifications_settings_update", "orders_archive", "orders_unarchive"),
+    *("carts_convert_to_order", "carts_identify", "carts_migrate_from_orders", "carts_recover"),
+    *(
+        "flash_stores_create",
+        "flash_stores_destroy",
+        "notifications_settings_update",
+        "orders_archive",
+        "orders_unarchive",
+    ),
     *("payments_refund", "products_sync_destroy"),
 }
 LONG_AGO = """

@@ -81,6 +81,10 @@ async def test_identify_writes_down_what_readers_see(
     assert (await see(client, left, people.staff)) == shown
     again = await client.post(f"{CARTS}identify/", headers=people.staff)
     assert again.json()["identified_count"] == 0
+    columns = "user_id IS NOT NULL, action, object_id, description, changes"
+    logged = await db.execute(text(f"SELECT {columns} FROM activity_log WHERE content_type = 'abandonedcart'"))
+    changes = {"status": ["active", "abandoned"]}
+    assert logged.all() == [(True, "status_change", "0", "Carritos abandonados identificados: 1", changes)]
 
 
 async def test_an_update_starts_the_clock_again(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:
@@ -110,7 +114,9 @@ async def test_an_abandoned_cart_is_recovered_once(
     assert bad == {"error": "El carrito no está abandonado", "code": "cart_not_abandoned"}
     found = (await client.get(f"{CARTS}statistics/", headers=people.staff)).json()
     assert (found["recovered_count"], found["total_count"], found["average_time_to_recovery"]) == (1, 1, "3 hours")
-    logged = await db.execute(text("SELECT action, object_id FROM activity_log WHERE content_type = 'abandonedcart'"))
+    logged = await db.execute(
+        text("SELECT action, object_id FROM activity_log WHERE content_type = 'abandonedcart' AND object_id != '0'")
+    )
     assert logged.all() == [("status_change", str(cart_id))]
 
 

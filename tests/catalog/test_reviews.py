@@ -203,7 +203,11 @@ async def test_staff_change_without_taking_the_approval_away(
     ).all()
     assert [row.action for row in logged] == ["update", "update", "delete"]
     assert logged[0].changes == {"is_approved": [False, True]}
-    assert logged[1].changes == {"comment": ["rude words", "***"]}
+    assert logged[1].changes == {"comment": ["***", "***"]}
+    # The log stays when the author is gone: it does not repeat the review, nor say under which name it was written.
+    assert logged[2].changes["comment"] == ["***", None]
+    assert logged[2].changes["rating"] == [review["rating"], None]
+    assert "username" not in logged[2].changes
 
 
 async def test_others_reviews_are_out_of_reach(client: httpx.AsyncClient, db: AsyncSession, people: People) -> None:

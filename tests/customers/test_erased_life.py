@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,10 +18,14 @@ from tests.factories_catalog import make_product
 SIGNS = ("zenobia", "paradela", "30987654", "5550-9876", "calle escondida", "token-of-zs-phone")
 # Orders stay, with what is needed to bring them and to answer for them.
 KEPT = {"orders"}
-ERASED = {"activity_log", "cart", "device_token", "push_log", "review", "users", "verification_codes"}
+ERASED = {"activity_log", "cart", "device_token", "mail", "push_log", "review", "users", "verification_codes"}
 TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname = 'public'
+""")
+MAIL = text("""
+    INSERT INTO mail (kind, reference, recipient, user_id, subject, message_id)
+    VALUES ('order_created', :order, 'zenobia@example.com', :user, 'Tu pedido', 'one@example.com')
 """)
 CONTACT = {
     "recipient_name": "Zenobia Paradela",
@@ -67,8 +72,9 @@ def texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
+@pytest.mark.parametrize("by", ["owner", "staff"])
 async def test_a_life_leaves_its_orders_alone(
-    client: httpx.AsyncClient, db: AsyncSession, settings: Settings, staff: dict[str, str]
+    client: httpx.AsyncClient, db: AsyncSession, settings: Settings, staff: dict[str, str], by: str
 ) -> None:
     product = await make_product(db, stock=9, price=Decimal(100))
     user = await make_user(
@@ -93,10 +99,20 @@ async def test_a_life_leaves_its_orders_alone(
     for change in ({"first_name": "Zenobia María"}, {"dni": "30.987654"}):
         answer = await client.patch(f"/api/auth/customers/{user.id}/", json=change, headers=staff)
         assert answer.status_code == 200, answer.text
+    await db.execute(MAIL, {"order": order["id"], "user": user.id})
+    await db.commit()
     told = await life.ask("GET", "/api/auth/me/export/")
     everything = " ".join(texts(told)).lower()
     assert [sign for sign in SIGNS if sign not in everything] == []
     before = await traces(db)
     assert set(before) == KEPT | ERASED
-    await life.ask("DELETE", "/api/auth/me/", {"password": PASSWORD})
+    answers = text("SELECT user_id FROM idempotency_key")
+    assert (await db.execute(answers)).scalars().all() == [user.id]
+    await db.commit()
+    if by == "owner":
+        await life.ask("DELETE", "/api/auth/me/", {"password": PASSWORD})
+    else:
+        answer = await client.delete(f"/api/auth/customers/{user.id}/", headers=staff)
+        assert answer.status_code == 204, answer.text
+    assert (await db.execute(answers)).scalars().all() == []
     assert await traces(db) == {name: before[name] for name in KEPT}

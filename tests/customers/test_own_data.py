@@ -255,6 +255,7 @@ TOLD = {
     "device_token": "devices",
     "distribution_center": "who of the staff opened one, is the shop's affair",
     "dollar_rate": "who of the staff set a rate, is the shop's affair",
+    "idempotency_key": "its answers are those of orders and payments",
     "mail": "mails",
     "notification_preference": "notification_preferences",
     "order_event": "the timelines of the orders",
@@ -268,6 +269,7 @@ TOLD = {
     "reservation": "holds",
     "reservation_finished": "holds",
     "review": "reviews",
+    "sheet_run": "who of the staff began one, is the shop's affair",
     "store": "whose a store is, is the shop's affair",
     "verification_codes": "codes",
 }

@@ -197,7 +197,7 @@ async def _take_key(request: Request[Any, Any, Any], handler: BaseRouteHandler) 
     """After the caller is known: a key is the caller's own."""
     keys: KeyedRequests = request.app.state.keyed_requests
     principal = provide_caller(request)
-    await keys.begin(request, handler, f"user {principal.id}" if principal else "nobody")
+    await keys.begin(request, handler, principal.id if principal else None)
 
 
 def _throttle(connection: Connection) -> Throttle:

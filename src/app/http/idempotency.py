@@ -14,7 +14,7 @@ import msgspec
 from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from sqlalchemy import LargeBinary, bindparam, text
+from sqlalchemy import BigInteger, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.failures import app_error_of
@@ -36,11 +36,12 @@ _LOCK = "SELECT pg_try_advisory_lock($1) AS mine"
 _UNLOCK = "SELECT pg_advisory_unlock($1)"
 _FIND = "SELECT fingerprint, status, headers, body FROM idempotency_key WHERE digest = $1"
 _STORE = text("""
-    INSERT INTO idempotency_key (digest, fingerprint, status, headers, body)
-    VALUES (:digest, :fingerprint, :status, :headers, :body)
+    INSERT INTO idempotency_key (digest, fingerprint, user_id, status, headers, body)
+    VALUES (:digest, :fingerprint, :user_id, :status, :headers, :body)
 """).bindparams(
     bindparam("digest", type_=LargeBinary),
     bindparam("fingerprint", type_=LargeBinary),
+    bindparam("user_id", type_=BigInteger),
     bindparam("headers", type_=JSONB),
     bindparam("body", type_=LargeBinary),
 )
@@ -79,6 +80,8 @@ class Ticket(msgspec.Struct, frozen=True):
 
     digest: bytes
     fingerprint: bytes
+    # Who asks; None is a visitor.
+    user_id: int | None
 
     @property
     def lock(self) -> int:
@@ -115,15 +118,16 @@ class KeyedRequests:
         self._turn = asyncio.Lock()
         self._running: set[int] = set()
 
-    async def begin(self, request: Request[Any, Any, Any], handler: Any, caller: str) -> None:
+    async def begin(self, request: Request[Any, Any, Any], handler: Any, user_id: int | None) -> None:
         """Let the request run, alone under its key. Raises Replayed, StillRunning, OtherRequest, Invalid."""
         key = key_of(request.scope)
         if key is None:
             return
         place = [str(handler.operation_id), *(f"{n}={v}" for n, v in sorted(request.path_params.items()))]
+        caller = "nobody" if user_id is None else f"user {user_id}"
         digest = hashlib.sha256("\0".join((caller, request.method, *place, key)).encode()).digest()
         asked = await request.body() + b"\0" + request.scope.get("query_string", b"")
-        ticket = Ticket(digest, hashlib.sha256(asked).digest())
+        ticket = Ticket(digest, hashlib.sha256(asked).digest(), user_id)
         await self._lock(ticket)
         try:
             rows = await self._fetch(_FIND, digest)
@@ -234,5 +238,6 @@ class _Recorder:
     async def _store(self, ticket: Ticket, start: Any) -> None:
         headers = {name.decode(): value.decode() for name, value in start["headers"] if name.lower() in _KEPT}
         values = {"digest": ticket.digest, "fingerprint": ticket.fingerprint, "status": start["status"]}
+        values["user_id"] = ticket.user_id
         connection: Connection = ASGIConnection(self.scope)
         await request_session(connection).execute(_STORE, values | {"headers": headers, "body": self.body})

@@ -135,10 +135,16 @@ class IdempotencyKey(Base):
     """The answer that a key was given: asked again with it, a client reads the same bytes."""
 
     __tablename__ = "idempotency_key"
-    __table_args__ = (Index("ix_idempotency_key_created_at", "created_at"),)
+    __table_args__ = (
+        Index("ix_idempotency_key_created_at", "created_at"),
+        Index("ix_idempotency_key_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
+    )
 
     # Of who asked, how, where and under which key.
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    # Who asked; None is a visitor. The answer goes with the account; no foreign key, as no row lives for long and each
+    # keyed request would pay for one.
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
     # Of what was asked.
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     status: Mapped[int] = mapped_column(SmallInteger)

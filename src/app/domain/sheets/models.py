@@ -34,6 +34,8 @@ class SheetRun(Base):
     trigger: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10), server_default="pending")
     owner: Mapped[UUID | None]
+    # Who of the staff began it; None is the clock, the command line, or somebody who is gone.
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     created: Mapped[int] = mapped_column(Integer, server_default=text("0"))

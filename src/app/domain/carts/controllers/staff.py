@@ -85,9 +85,9 @@ class StaffCartController(Controller):
         return await staff_carts.statistics(period, window_of(request, period, state.settings.zone))
 
     @post("/identify/", guards=[staff], operation_id="carts_identify", status_code=200)
-    async def identify(self, staff_carts: Staff) -> Identified:
+    async def identify(self, staff_carts: Staff, user: NamedDependency[Principal]) -> Identified:
         """Writes down which carts are abandoned by now."""
-        count = await staff_carts.identify()
+        count = await staff_carts.identify(actor=user)
         return Identified(count, f"Carritos abandonados identificados: {count}")
 
     @get("/{id:int}/", guards=[staff], operation_id="carts_retrieve")

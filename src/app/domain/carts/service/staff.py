@@ -31,13 +31,21 @@ class StaffCartService:
         self.session = session
         self.minutes = settings.cart_abandoned_minutes
 
-    async def identify(self, minutes: int | None = None, *, limit: int = MAX_ROWS) -> int:
+    async def identify(
+        self, minutes: int | None = None, *, limit: int = MAX_ROWS, actor: Principal | None = None
+    ) -> int:
         """Write down which carts have been silent for so long that they are abandoned; how many.
 
-        Without `minutes` by the setting. Nobody waits for this: readers go by the clock.
+        Without `minutes` by the setting. Nobody waits for this: readers go by the clock. The log has one row for an
+        `actor`'s call that found any, of no cart in particular: object 0.
         """
         values = {"minutes": self.minutes if minutes is None else minutes, "limit": limit}
-        return int(getattr(await self.session.execute(writing.IDENTIFY, values), "rowcount", 0))
+        count = int(getattr(await self.session.execute(writing.IDENTIFY, values), "rowcount", 0))
+        if count and actor is not None:
+            changes = {"status": ["active", "abandoned"]}
+            deed = Deed(object_id=0, description=f"Carritos abandonados identificados: {count}", changes=changes)
+            await ActivityService(self.session).write(actor, "status_change", "abandonedcart", deed)
+        return count
 
     async def count_left(self, minutes: int | None = None) -> int:
         """How many `identify` would find."""

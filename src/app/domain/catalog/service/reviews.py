@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.failures import constraint_of
-from app.domain.activity.rules import differences
+from app.domain.activity.rules import MASK, differences
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog import models, queries
 from app.domain.catalog.schemas import Review, ReviewChange, ReviewInput
@@ -135,7 +135,12 @@ class ReviewService:
     async def _log(self, action: str, description: str, user: Principal, before: Review, after: Review | None) -> None:
         """What staff did to somebody's review; a user's own reviews say themselves what the user did."""
         sides = [{} if side is None else msgspec.structs.asdict(side) for side in (before, after)]
-        if changes := differences(*sides):
+        changes = differences(*sides)
+        # The log outlives the author's account and its reviews: what was written, and under which name, is not in it.
+        changes.pop("username", None)
+        if "comment" in changes:
+            changes["comment"] = [MASK if text else text for text in changes["comment"]]
+        if changes:
             deed = Deed(object_id=before.id, description=description, changes=changes)
             await self.log.write(user, action, "review", deed)
 

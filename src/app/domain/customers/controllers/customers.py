@@ -76,9 +76,9 @@ class CustomerController(Controller):
         return await customers.change(id, data)
 
     @delete("/{id:int}/", guards=[staff], operation_id="customers_destroy", opt={ERRORS: (403,)})
-    async def remove(self, customers: Customers, id: int) -> None:  # noqa: A002
+    async def remove(self, customers: Customers, state: State, id: int) -> None:  # noqa: A002
         """The orders stay, without a user."""
-        await customers.delete(id)
+        await customers.delete(id, state.personal_data)
 
     @get("/{id:int}/orders/", guards=[staff], operation_id="customers_orders")
     async def orders(self, customers: Customers, id: int) -> list[Order]:  # noqa: A002

@@ -1,6 +1,6 @@
 """Customers under the hands of staff."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -20,6 +20,7 @@ from app.domain.activity.service import ActivityService, Deed
 from app.domain.customers import queries
 from app.domain.customers.rules import check_may_touch
 from app.domain.customers.schemas import Customer, CustomerInput, NewCustomerInput
+from app.domain.customers.service.erasing import PersonalData, erase
 from app.domain.orders.queries.reading import orders_of
 from app.domain.orders.schemas.orders import Order
 from app.domain.orders.service.reading import OrderReader
@@ -123,9 +124,13 @@ class CustomerService:
         await self._check(user_id)
         return await self.standing.unblock(user_id, self.actor)
 
-    async def delete(self, user_id: int) -> None:
-        """The account is gone for good; its orders stay without a user. Raises as `block` does."""
+    async def delete(self, user_id: int, others: Sequence[PersonalData]) -> None:
+        """The account is gone for good; its orders stay without a user. Raises as `block` does.
+
+        Rows that outlive the account lose what leads to the person while they still say whose they are.
+        """
         await self._check(user_id)
+        await erase(self.session, user_id, others)
         await self.session.execute(delete(User).where(User.id == user_id))
         await self._log("delete", user_id, "Cliente eliminado", {})
 

@@ -85,4 +85,5 @@ class AbandonedOrders:
         if dry_run:
             left = await self.session.scalar(queries.COUNT_LEFT, {"minutes": minutes})
             return CartsUpdate.of(minutes, await carts.count_left(minutes), int(left or 0))
-        return CartsUpdate.of(minutes, await carts.identify(minutes), await self.mark(minutes))
+        identified = await carts.identify(minutes, actor=self.actor)
+        return CartsUpdate.of(minutes, identified, await self.mark(minutes))

@@ -47,28 +47,30 @@ class ProductSyncController(Controller):
     }
 
     @post("/", guards=[staff], operation_id="products_sync_one", status_code=200, opt=OFF)
-    async def one(self, request: ApiRequest, sync: SheetSync, desk: SheetDesk, data: SyncOneInput) -> SyncedOne:
+    async def one(
+        self, request: ApiRequest, sync: SheetSync, desk: SheetDesk, user: User, data: SyncOneInput
+    ) -> SyncedOne:
         """What changed on either side goes to the other; a product without a row gets one."""
         await end_transaction(request)
         name = await desk.name_of(data.product_id)
-        result = result_of(await sync.now("bidirectional", "api", [data.product_id]))
+        result = result_of(await sync.now("bidirectional", "api", [data.product_id], actor=user))
         message = "; ".join(result.errors) or f"Producto '{name}' sincronizado"
         number = await desk.row_number(data.product_id)
         return SyncedOne(not result.failed, message, data.product_id, number)
 
     @post("/bulk/", guards=[staff], operation_id="products_sync_bulk", status_code=200, opt=OFF)
-    async def bulk(self, request: ApiRequest, sync: SheetSync, data: SyncBulkInput) -> SyncedMany:
+    async def bulk(self, request: ApiRequest, sync: SheetSync, user: User, data: SyncBulkInput) -> SyncedMany:
         """As for one product; for all when none are named."""
         await end_transaction(request)
-        result = result_of(await sync.now("bidirectional", "api", data.product_ids))
+        result = result_of(await sync.now("bidirectional", "api", data.product_ids, actor=user))
         synced = max(result.done - result.failed, 0)
         return SyncedMany(not result.failed, synced, result.failed, result.errors)
 
     @post("/pull/", guards=[staff], operation_id="products_sync_pull", status_code=200, opt=OFF)
-    async def pull(self, request: ApiRequest, sync: SheetSync) -> Pulled:
+    async def pull(self, request: ApiRequest, sync: SheetSync, user: User) -> Pulled:
         """Takes over the cells that changed since the last run; new rows become products."""
         await end_transaction(request)
-        return pulled(result_of(await sync.now("from-sheets", "api")))
+        return pulled(result_of(await sync.now("from-sheets", "api", actor=user)))
 
     @get("/status/", guards=[staff], operation_id="products_sync_status")
     async def status(self, desk: SheetDesk) -> SyncStatus:

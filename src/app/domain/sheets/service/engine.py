@@ -16,6 +16,7 @@ from app.domain.sheets.service.passing import Pass
 from app.domain.sheets.service.runs import RunStore, Superseded, SyncRunning, Tally, new_owner, state_of
 from app.domain.sheets.service.table import WrongTable
 from app.errors import Conflict, ProviderDown, Unavailable
+from app.http.principal import Principal
 
 # So long a caller waits for a run; the provider's own limits are within it.
 CALLER_SECONDS = 25.0
@@ -48,34 +49,53 @@ class SheetSync:
         await self.client.aclose()
 
     async def begin(
-        self, direction: Direction, trigger: str, products: Sequence[int] | None = None, *, force: bool = False
+        self,
+        direction: Direction,
+        trigger: str,
+        products: Sequence[int] | None = None,
+        *,
+        force: bool = False,
+        actor: Principal | None = None,
     ) -> UUID:
         """A new run's id. Raises SheetsOff, SyncRunning."""
         if not self.client.configured:
             raise SheetsOff
-        return await self.runs.begin(direction, trigger, products, force=force)
+        return await self.runs.begin(direction, trigger, products, force=force, actor=actor)
 
     async def now(
-        self, direction: Direction, trigger: str, products: Sequence[int] | None = None, *, force: bool = False
+        self,
+        direction: Direction,
+        trigger: str,
+        products: Sequence[int] | None = None,
+        *,
+        force: bool = False,
+        actor: Principal | None = None,
     ) -> RunState:
         """A run from its beginning to its end, within a caller's patience. Raises SheetsOff, SyncRunning,
         SheetRefused, ProviderDown.
         """
-        return await self.work(await self.begin(direction, trigger, products, force=force), seconds=CALLER_SECONDS)
+        run_id = await self.begin(direction, trigger, products, force=force, actor=actor)
+        return await self.work(run_id, seconds=CALLER_SECONDS, actor=actor)
 
     async def pull(self) -> RunResult:
         """The cells that changed since the last run, for a scheduler. Raises as `now`."""
         return result_of(await self.now("from-sheets", "cron"))
 
-    async def work(self, run_id: UUID, *, take_over: bool = False, seconds: float | None = None) -> RunState:
-        """Work on a run to its end. Raises as `now`; the run's record then says why."""
+    async def work(
+        self, run_id: UUID, *, take_over: bool = False, seconds: float | None = None, actor: Principal | None = None
+    ) -> RunState:
+        """Work on a run to its end. Raises as `now`; the run's record then says why.
+
+        Writes are logged as the `actor`'s, without one as theirs who began the run.
+        """
         owner, tally = new_owner(), Tally()
         run = await self.runs.claim(run_id, owner, take_over=take_over)
         if run is None:
             return await self.state(run_id)
         try:
             async with self.runs.beating(run_id, owner), asyncio.timeout(seconds):
-                await Pass(self._sessions, self.client, run, owner, tally).work()
+                by = actor or await self.runs.starter(run)
+                await Pass(self._sessions, self.client, run, owner, tally, actor=by).work()
         except Superseded as error:
             raise SyncRunning from error
         except (ProviderError, WrongTable, TimeoutError) as error:

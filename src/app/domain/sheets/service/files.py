@@ -37,7 +37,7 @@ class CatalogFiles:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.products = ProductService(session)
-        self.writer = RowWriter(session)
+        self.writer = RowWriter(session, None)
 
     async def export(self) -> list[list[str]]:
         """The header and a row for each product, by id."""

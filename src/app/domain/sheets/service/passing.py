@@ -23,6 +23,7 @@ from app.domain.sheets.service.runs import Tally, note
 from app.domain.sheets.service.table import Line, make_room, read_table
 from app.domain.sheets.service.writing import RowWriter, lock_products, stamp_time, words_of
 from app.errors import Invalid
+from app.http.principal import Principal
 
 CHUNK = 200
 T = TypeVar("T")
@@ -39,11 +40,13 @@ class Pass:
         run: SheetRun,
         owner: UUID,
         tally: Tally,
+        *,
+        actor: Principal | None,
     ) -> None:
         self._sessions = sessions
         self._client = client
         self._run, self._owner, self._tally = run.id, owner, tally
-        self._direction = run.direction
+        self._direction, self._actor = run.direction, actor
         self._only = None if run.product_ids is None else set(run.product_ids)
 
     async def work(self) -> None:
@@ -90,7 +93,7 @@ class Pass:
 
     async def _pull(self, session: AsyncSession, row: Stored, line: Line) -> Merge | None:
         """Take over what the row changed. None when that is refused: the row then stays as it is on both sides."""
-        writer, stored = RowWriter(session), texts_of(row)
+        writer, stored = RowWriter(session, self._actor), texts_of(row)
         base = records.base_of(row, line.stamp)
         newer = await _newer(writer, row, line, stored, base)
         merged = merge(line.texts, stored, base, self._direction, newer.__contains__)  # type: ignore[arg-type]
@@ -126,7 +129,7 @@ class Pass:
     async def _create(self, lines: Sequence[Line]) -> None:
         stamp, outgoing = _new_stamp(), []
         async with self._sessions() as session, session.begin():
-            writer = RowWriter(session)
+            writer = RowWriter(session, self._actor)
             for line in lines:
                 try:
                     async with session.begin_nested():

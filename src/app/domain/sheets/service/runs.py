@@ -13,10 +13,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.db.failures import constraint_of
+from app.domain.accounts import queries as accounts
 from app.domain.sheets.models import SheetRun
 from app.domain.sheets.rules.merging import Direction
 from app.domain.sheets.schemas import RunResult, RunState
 from app.errors import Conflict
+from app.http.principal import Principal
 
 # A worker of a run says so much more often than it takes to be held for dead.
 BEAT_SECONDS = 5.0
@@ -67,11 +69,22 @@ class RunStore:
         self._sessions = sessions
 
     async def begin(
-        self, direction: Direction, trigger: str, products: Sequence[int] | None = None, *, force: bool = False
+        self,
+        direction: Direction,
+        trigger: str,
+        products: Sequence[int] | None = None,
+        *,
+        force: bool = False,
+        actor: Principal | None = None,
     ) -> UUID:
         """The id of a new run. Raises SyncRunning while another is active, unless `force` ends that one."""
         until = time.monotonic() + WAIT_SECONDS
-        values = {"direction": direction, "trigger": trigger, "product_ids": None if products is None else [*products]}
+        values = {
+            "direction": direction,
+            "trigger": trigger,
+            "product_ids": None if products is None else [*products],
+            "user_id": actor.id if actor else None,
+        }
         while True:
             try:
                 async with self._sessions() as session, session.begin():
@@ -109,6 +122,14 @@ class RunStore:
         )
         async with self._sessions() as session, session.begin():
             return (await session.execute(statement)).scalar_one_or_none()
+
+    async def starter(self, run: SheetRun) -> Principal | None:
+        """Who of the staff began the run, without an address."""
+        if run.user_id is None:
+            return None
+        async with self._sessions() as session:
+            row = (await session.execute(accounts.BY_ID, {"user_id": run.user_id})).one_or_none()
+        return row and Principal(row.id, row.username, row.email, row.is_staff, row.is_superuser)
 
     async def finish(self, run_id: UUID, owner: UUID, tally: Tally, *, error: str = "") -> None:
         values = _values(tally) | {

@@ -17,6 +17,7 @@ from app.domain.sheets.rules.cells import FIELDS, without_markup
 from app.domain.sheets.schemas import RowInput
 from app.errors import Invalid
 from app.http.body import build
+from app.http.principal import Principal
 
 UNKNOWN_CATEGORY = "There is no category of this name."
 BELOW_ZERO = "The stock would be below 0: {free} units are free."
@@ -24,10 +25,11 @@ _MARKUP = ("name", "brand", "category")
 
 
 class RowWriter:
-    """Writes to the shop in the caller's transaction."""
+    """Writes to the shop in the caller's transaction, logged as the `actor`'s."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, actor: Principal | None) -> None:
         self.session = session
+        self.actor = actor
         self.products = ProductService(session)
         self.stock = StockService(session)
         self.log = ActivityService(session)
@@ -36,7 +38,7 @@ class RowWriter:
         """A product of a new row; its id. Raises Invalid under the headings of the cells."""
         filled = {field: text for field, text in _clean(texts).items() if text}
         values = await self._checked(filled, "POST")
-        return await self.products.create(build(ProductInput, values), None)
+        return await self.products.create(build(ProductInput, values), self.actor)
 
     async def change(self, row: Row[Any], texts: Mapping[str, str], fields: Collection[str], base: int) -> None:
         """Take fields from the sheet. `base` is the stock that the sheet said last: its difference to the cell is
@@ -45,7 +47,7 @@ class RowWriter:
         values = await self._checked({field: _clean(texts)[field] for field in fields}, "PATCH")
         units = values.pop("stock", None)
         if values:
-            await self.products.change(row.id, build(ProductInput, values, "PATCH"), None)
+            await self.products.change(row.id, build(ProductInput, values, "PATCH"), self.actor)
         if units is not None and units != base:
             await self.add(row, units - base, cause=f"sheet: product {row.id}")
 
@@ -64,7 +66,7 @@ class RowWriter:
             raise Invalid.field(FIELDS["stock"], BELOW_ZERO.format(free=short.free)) from short
         changes = {"stock": [free, free + units]}
         deed = Deed(object_id=row.id, description=f"Producto actualizado: {row.name}", changes=changes)
-        await self.log.write(None, "update", "product", deed)
+        await self.log.write(self.actor, "update", "product", deed)
 
     async def _checked(self, texts: Mapping[str, str], method: str) -> dict[str, Any]:
         """Values as ProductInput takes them. Raises Invalid under the headings."""
