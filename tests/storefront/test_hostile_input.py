@@ -204,9 +204,7 @@ async def test_odd_but_harmless_text_is_stored_as_it_is(
             assert read.json()[field] == value
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [("-0", "0.00"), ('"-0.00"', "0.00"), ("1.10", "1.10"), ('" 7 "', "7.00"), ("1e2", "100.00")]
-)
+@pytest.mark.parametrize(("value", "shown"), [("-0", "0.00"), ("1.10", "1.10"), ('" 7 "', "7.00"), ("1e2", "100.00")])
 async def test_odd_but_good_prices(
     client: httpx.AsyncClient, people: People, targets: dict[str, Target], value: str, shown: str
 ) -> None:
