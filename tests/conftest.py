@@ -22,12 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
-from tests.contract import checking
 from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks here
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from tests.contract.checking import HOOKS
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
@@ -177,14 +177,8 @@ async def client(app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncClien
     if app.state.maintenance.closed:  # by a test before this one, whose tables were emptied unannounced
         await app.state.maintenance.watch.look()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    hooks = {"response": [_as_the_contract_says]}
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=hooks) as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=HOOKS) as http:
         yield http
-
-
-async def _as_the_contract_says(response: httpx.Response) -> None:
-    await response.aread()
-    checking.check(response)
 
 
 @pytest.fixture

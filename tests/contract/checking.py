@@ -154,6 +154,15 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(inner)
 
 
+async def as_the_contract_says(response: httpx.Response) -> None:
+    """A client's hook, by which every answer that it gets is compared."""
+    await response.aread()
+    check(response)
+
+
+HOOKS = {"response": [as_the_contract_says]}
+
+
 def problems_of_answer(operation: Operation, status: str, response: httpx.Response) -> Iterator[str]:
     body, fields = operation.responses[status]
     if body == "none":

@@ -13,6 +13,7 @@ from app.server import create_app
 from app.settings import Settings
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
+from tests.contract.checking import HOOKS
 from tests.email.post import Post
 from tests.factories import PASSWORD, bearer, make_staff, make_user
 
@@ -28,7 +29,8 @@ async def answer_of(settings: Settings, method: str, path: str, **options: Any) 
     """One request to an application with these settings."""
     app = create_app(settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+    there = {"transport": transport, "base_url": "http://testserver", "event_hooks": HOOKS}
+    async with app.lifespan(), httpx.AsyncClient(**there) as http:
         return await http.request(method, path, **options)
 
 
