@@ -154,7 +154,7 @@ def test_without_a_coupon_one_unit_more_never_costs_less(
 @many
 @given(lines(), rules)
 def test_all_of_it_off_is_exactly_nothing(found: list[Line], applied: Rules) -> None:
-    whole = Coupon(UUID(int=9), "TODO", "percentage", Decimal(100))
+    whole = Coupon(UUID(int=9), "GRATIS", "percentage", Decimal(100))
     quote = price(found, msgspec.structs.replace(applied, coupon=whole), now=NOON, zone=SHOP)
     assert str(quote.total) == "0.00"
     assert quote.discount == quote.subtotal - quote.bulk_promotion_discount

@@ -16,11 +16,19 @@ from app.domain.email.service.subscriptions import SubscriptionService
 from app.errors import AppError, Invalid
 from app.http.guards import door, staff
 from app.http.openapi.hints import ERRORS
+from app.http.plain_page import plain_page
 from app.http.throttling import EXEMPT, THROTTLE
 from app.settings import Settings
 
 # A person waits for the answer.
 TRIAL_SECONDS = {"answer_seconds": 8.0, "total_seconds": 12.0}
+ASK = (
+    "<p>No vamos a escribirte más por carritos sin terminar. "
+    "Los mensajes sobre tu cuenta y tus pedidos siguen llegando.</p>\n"
+    '<form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">'
+    "<button>Darme de baja</button></form>"
+)
+DONE = "<p>No te vamos a mandar más recordatorios.</p>"
 
 
 class MailFailed(AppError):
@@ -69,16 +77,12 @@ class UnsubscribeController(Controller):
     async def ask(self, token: str, session: NamedDependency[AsyncSession], state: State) -> Response[str]:
         """A page that asks. It changes nothing: programs that look for viruses open every link."""
         await SubscriptionService(session, state.settings).mail_of(token)
-        return _page(unsubscribing.ASK)
+        return plain_page("¿No querés más recordatorios?", ASK, form=True)
 
     @post("/{token:str}/", guards=[door], status_code=200)
     async def end(self, token: str, session: NamedDependency[AsyncSession], state: State) -> Response[str]:
         await SubscriptionService(session, state.settings).end(token)
-        return _page(unsubscribing.DONE)
-
-
-def _page(text: str) -> Response[str]:
-    return Response(text, media_type="text/html", headers={"Content-Security-Policy": unsubscribing.PAGE_POLICY})
+        return plain_page("Listo", DONE)
 
 
 def _config(settings: Settings) -> MailConfig:
