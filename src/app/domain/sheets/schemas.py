@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from app.domain.catalog.schemas import ShortName
+from app.domain.sheets.rules.merging import Direction
 from app.http.body import Input
 from app.http.fields import Count, Id, Money, Name, Percent, Text
 
-Direction = Literal["bidirectional", "to-sheets", "from-sheets"]
 MAX_PRODUCTS = 10_000
 
 

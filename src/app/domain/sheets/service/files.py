@@ -76,8 +76,8 @@ class CatalogFiles:
         await self.products.lock(product_id, values)
         stored = (await self.session.execute(queries.whole_products(product_id))).one()
         current = stored._asdict() | {"category": stored.category_id}
-        changes = {name: value for name, value in values.items() if name != "stock" and current[name] != value}
-        units = _difference(values.get("stock"), exported, stored.stock)
+        units = _difference(values, exported)
+        changes = {name: value for name, value in values.items() if current[name] != value}
         if changes:
             await self.products.change(product_id, build(ProductInput, changes, "PATCH"), None)
         if units:
@@ -106,8 +106,8 @@ class CatalogFiles:
         return found
 
 
-def _difference(wanted: int | None, exported: str, free: int) -> int:
-    """Units to add: to what the file was made with, or, in a file that does not say, to what is free now."""
-    if wanted is None:
+def _difference(values: dict[str, Any], exported: str) -> int:
+    """Units to add, out of the values of a file that says what it was made with; else the stock stays among them."""
+    if not (exported.isascii() and exported.isdigit() and len(exported) < 11):
         return 0
-    return wanted - (int(exported) if exported.isascii() and exported.isdigit() and len(exported) < 11 else free)
+    return int(values.pop("stock", exported)) - int(exported)

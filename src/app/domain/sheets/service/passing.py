@@ -77,7 +77,7 @@ class Pass:
     async def _reconcile(self, pairs: Sequence[Pair]) -> None:
         ids, stamp = [product_id for product_id, _ in pairs], _new_stamp()
         async with self._sessions() as session, session.begin():
-            await lock_products(session, ids)
+            await lock_products(session, ids, {line.texts["category"] for _, line in pairs})
             read_at = await records.clock(session)
             before = await records.load(session, ids)
             merges = {one: await self._pull(session, before[one], line) for one, line in pairs if one in before}
@@ -99,7 +99,7 @@ class Pass:
         merged = merge(line.texts, stored, base, self._direction, newer.__contains__)  # type: ignore[arg-type]
         if not merged.pull:
             return merged
-        units = int((base or stored).get("stock", stored["stock"]))
+        units = int(base["stock"]) if base and "stock" in base else None
         try:
             async with session.begin_nested():
                 await writer.change(row, line.texts, merged.pull, units)
@@ -127,19 +127,21 @@ class Pass:
         return []
 
     async def _create(self, lines: Sequence[Line]) -> None:
-        stamp, outgoing = _new_stamp(), []
+        stamp, made = _new_stamp(), dict[int, Line]()
         async with self._sessions() as session, session.begin():
             writer = RowWriter(session, self._actor)
             for line in lines:
                 try:
                     async with session.begin_nested():
-                        product_id = await writer.create(line.texts)
+                        made[await writer.create(line.texts)] = line
                 except Invalid as error:
                     self._tally.fail(f"row {line.number}: {words_of(error)}")
-                    continue
-                row = (await records.load(session, [product_id]))[product_id]
-                outgoing.append(Outgoing(line.number, product_id, row.sku, texts_of(row), line.texts, awaits_id=True))
-                self._tally.created += 1
+            stored = await records.load(session, list(made))
+            outgoing = [
+                Outgoing(line.number, one, stored[one].sku, texts_of(stored[one]), line.texts, awaits_id=True)
+                for one, line in made.items()
+            ]
+            self._tally.created += len(made)
             await records.intend(session, outgoing, stamp)
             read_at = await records.clock(session)
             self._tally.done += len(lines)

@@ -40,16 +40,16 @@ class RowWriter:
         values = await self._checked(filled, "POST")
         return await self.products.create(build(ProductInput, values), self.actor)
 
-    async def change(self, row: Row[Any], texts: Mapping[str, str], fields: Collection[str], base: int) -> None:
+    async def change(self, row: Row[Any], texts: Mapping[str, str], fields: Collection[str], base: int | None) -> None:
         """Take fields from the sheet. `base` is the stock that the sheet said last: its difference to the cell is
-        added to what is free. Raises Invalid.
+        added to what is free. Where it never said any, so many are free as the cell says. Raises Invalid.
         """
         values = await self._checked({field: _clean(texts)[field] for field in fields}, "PATCH")
-        units = values.pop("stock", None)
+        units = 0 if base is None else values.pop("stock", base) - base
         if values:
             await self.products.change(row.id, build(ProductInput, values, "PATCH"), self.actor)
-        if units is not None and units != base:
-            await self.add(row, units - base, cause=f"sheet: product {row.id}")
+        if units:
+            await self.add(row, units, cause=f"sheet: product {row.id}")
 
     async def written_at(self, product_id: int, field: str) -> dt.datetime | None:
         """When a field was last written on this side."""
@@ -109,7 +109,13 @@ def stamp_time(stamp: str) -> dt.datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
-async def lock_products(session: AsyncSession, ids: Collection[int]) -> None:
-    """Keep other writers of these products away until the transaction ends."""
+async def lock_products(session: AsyncSession, ids: Collection[int], categories: Collection[str]) -> None:
+    """Keep other writers of these products away until the transaction ends.
+
+    The categories that they may come to are taken first, as a renaming comes from them to their products.
+    """
+    named = func.lower(Category.name).in_({without_markup(name).lower() for name in categories})
+    taken = select(Category.id).where(named).order_by(Category.id)
+    await session.execute(taken.with_for_update(read=True, key_share=True))
     statement = select(Product.id).where(Product.id.in_(ids)).order_by(Product.id)
     await session.execute(statement.with_for_update(key_share=True))

@@ -1,6 +1,5 @@
 """Whether a coupon is good for a purchase, and what it would take off."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +11,9 @@ from app.domain.pricing.rules import coupons, engine
 from app.domain.pricing.rules.amounts import in_pesos
 from app.domain.pricing.rules.facts import Line
 from app.domain.pricing.rules.quotes import CouponRefusal, PricedLine
-from app.domain.rates.service import RateService
 from app.domain.storefront.rules.choices import Sold
 from app.domain.storefront.schemas.quotes import CouponAnswer, CouponCheck, EligibleProduct
-from app.domain.storefront.service.sold import read_sold
+from app.domain.storefront.service.sold import rate_for, read_sold
 from app.errors import Refused
 from app.settings import Settings
 
@@ -70,18 +68,12 @@ class CouponChecker:
         if not asked.products:
             return []
         sold, now = await read_sold(self.session, {line.product_id for line in asked.products})
-        rate = await self._rate(list(sold.values()))
+        rate = await rate_for(self.session, sold.values())
         lines = [_line(sold.get(line.product_id), line.product_id, line.quantity, rate) for line in asked.products]
         categories = (category for line in lines for category in line.categories)
         rules = await self.rules.of((line.product_id for line in lines), categories, now)
         priced = engine.price(lines, rules, now=now, zone=self.settings.zone)
         return [(sold[each.line.product_id], each) for each in priced.lines]
-
-    async def _rate(self, sold: Sequence[Sold]) -> Decimal | None:
-        if all(product.currency != "USD" for product in sold):
-            return None
-        effective = await RateService(self.session).effective()
-        return None if effective is None else effective.value
 
 
 def _line(sold: Sold | None, product_id: int, quantity: int, rate: Decimal | None) -> Line:

@@ -13,12 +13,12 @@ from app.db.reads import Reads
 from app.domain.storefront.queries import listing, nearby
 from app.domain.storefront.queries.narrowing import Shape
 from app.domain.storefront.schemas.products import ProductFilters
+from app.domain.storefront.service.products import MEDIA_PATH
 from app.errors import NotFound
 from app.http.pagination import PageRequest
 from app.http.principal import Principal
 from app.settings import Settings
 
-MEDIA_PATH = "/media/"
 # What the database leaves for the units of a pool. In the text of a name its quotes would be escaped.
 _BLANK = re.compile(rb'(?<="stock":)"@([0-9]+)@"|(?<="stock" : )"@([0-9]+)@"')
 

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,9 +16,8 @@ from app.domain.pricing.rules.facts import Coupon, Rules
 from app.domain.pricing.rules.quotes import CouponOutcome, PricedLine
 from app.domain.pricing.rules.quotes import Quote as PricedQuote
 from app.domain.pricing.rules.reasons import reasons_of
-from app.domain.rates.service import RateService
-from app.domain.storefront.service.picking import RATE_MISSING, Picked, WantedLine, picked_of
-from app.domain.storefront.service.sold import read_sold
+from app.domain.storefront.service.picking import Picked, WantedLine, picked_of
+from app.domain.storefront.service.sold import rate_for, read_sold
 from app.errors import Refused
 from app.settings import Settings
 
@@ -109,7 +107,7 @@ class QuoteService:
         takes nothing off and says why; `Quote.require_coupon` raises it.
         """
         sold, now = await read_sold(self.session, {line.product_id for line in lines})
-        rate = await self._rate(sold.values(), lenient=lenient)
+        rate = await rate_for(self.session, sold.values())
         picked = picked_of(lines, sold, rate, lenient=lenient)
         coupon, unknown = await self._coupon(user_id, coupon_code, coupon_id)
         rules = await self._rules(picked, coupon, at or now)
@@ -120,7 +118,7 @@ class QuoteService:
         """As `quote`, of several purchases without a coupon, in statements of one; None for what would be refused."""
         wanted = {line.product_id for lines in purchases for line in lines}
         sold, now = await read_sold(self.session, wanted)
-        rate = await self._rate(sold.values(), lenient=True)
+        rate = await rate_for(self.session, sold.values())
         picked = [picked_of(lines, sold, rate, lenient=True) for lines in purchases]
         rules = await self._rules([each for of_one in picked for each in of_one], None, now)
         return [
@@ -151,15 +149,6 @@ class QuoteService:
         categories = (category for each in picked for category in each.line.categories)
         rules = await self.rules.of((each.line.product_id for each in picked), categories, at)
         return rules if coupon is None else msgspec.structs.replace(rules, coupon=coupon)
-
-    async def _rate(self, sold: Any, *, lenient: bool) -> Decimal | None:
-        """Pesos for a dollar, if a product needs it. Raises Refused."""
-        if all(product.currency != "USD" for product in sold):
-            return None
-        effective = await RateService(self.session).effective()
-        if effective is None and not lenient:
-            raise Refused(RATE_MISSING, code="rate_missing")
-        return None if effective is None else effective.value
 
 
 def _whole(

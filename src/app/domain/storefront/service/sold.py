@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.rates.service import RateService
 from app.domain.storefront.queries.quotes import SOLD
 from app.domain.storefront.rules.choices import Option, Sold
 
@@ -18,6 +20,14 @@ async def read_sold(session: AsyncSession, product_ids: Iterable[int]) -> tuple[
     """Those of the products that were not deleted, by id, and the database's clock; one statement."""
     rows = (await session.execute(SOLD, {"products": sorted(set(product_ids))})).all()
     return {row.id: _sold(row) for row in rows if row.id is not None}, rows[0].now
+
+
+async def rate_for(session: AsyncSession, sold: Iterable[Sold]) -> Decimal | None:
+    """Pesos for a dollar; None when there is no rate, or none of the products needs one."""
+    if all(product.currency != "USD" for product in sold):
+        return None
+    effective = await RateService(session).effective()
+    return None if effective is None else effective.value
 
 
 def _sold(row: Row[*tuple[Any, ...]]) -> Sold:

@@ -1,0 +1,97 @@
+"""Rows are taken over while others sell and rename: counts stay what the row says, and nobody waits in a circle."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app.domain.catalog.service.products import ProductService
+from app.domain.inventory.service import StockService
+from app.domain.sheets.service import records
+from app.domain.sheets.service.files import CatalogFiles
+from tests.factories_catalog import make_category, make_product
+from tests.sheets.office import Office
+
+Sessions = async_sessionmaker[AsyncSession]
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+def sell_before_a_write(monkeypatch: pytest.MonkeyPatch, sessions: Sessions, pool_id: int) -> None:
+    """Two units are sold after the product was read and before it is written."""
+    change = ProductService.change
+
+    async def beside(self: ProductService, *args: Any) -> None:
+        async with sessions() as other, other.begin():
+            await StockService(other).add(pool_id, -2, cause="sold meanwhile")
+        await change(self, *args)
+
+    monkeypatch.setattr(ProductService, "change", beside)
+
+
+async def free(office: Office, product_id: int) -> int:
+    return int((await office.product(product_id))["stock"])
+
+
+async def test_a_count_in_a_file_is_what_is_free(
+    office: Office, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await make_product(office.db, stock=7)
+    product_id = product.id
+    sell_before_a_write(monkeypatch, sessions, product.pool_id)
+    async with sessions() as session, session.begin():
+        report = await CatalogFiles(session).take([{"id": str(product_id), "price": "3.00", "stock": "10"}])
+    assert (report.updated, report.errors) == (1, [])
+    assert await free(office, product_id) == 10
+
+
+async def test_a_first_count_in_the_sheet_is_what_is_free(
+    office: Office, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has written the sheet before: there is no count that a difference could be of."""
+    product = await make_product(office.db, stock=7)
+    product_id = product.id
+    office.head()
+    office.type(2, ID=product_id, Nombre="Otro", Categoría="Varios", Precio=3, Moneda="ARS", Stock=10, Descuento=0)
+    office.type(2, Disponible=True)
+    await make_category(office.db, name="Varios")
+    sell_before_a_write(monkeypatch, sessions, product.pool_id)
+    answer = await office.post("pull/")
+    assert (answer["updated"], answer["errors"]) == (1, [])
+    assert await free(office, product_id) == 10
+
+
+async def test_a_row_takes_its_category_before_its_product(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The products are taken when their category is renamed, and a row brings another one there."""
+    category = await make_category(office.db, name="Riego")
+    path = f"/api/categories/{category.id}/"
+    await make_product(office.db, category=category, name="Gotero")
+    moved = (await make_product(office.db, category=await make_category(office.db, name="Varios"), name="Pico")).id
+    await office.post("bulk/")
+    office.type(3, Categoría="Riego", Nombre="Aspersor")
+    renamings: list[asyncio.Task[httpx.Response]] = []
+    load = records.load
+
+    async def beside(*args: Any) -> Any:
+        if not renamings:
+            rename = office.client.patch(path, json={"name": "Agua"}, headers=office.people.staff)
+            renamings.append(asyncio.create_task(rename))
+            await until_waiting(office.db, 1)
+        return await load(*args)
+
+    monkeypatch.setattr(records, "load", beside)
+    answer = await office.post("pull/")
+    assert (answer["updated"], answer["errors"]) == (1, [])
+    assert (await renamings[0]).status_code == 200
+    found = await office.product(moved)
+    assert (found["name"], found["category_name"]) == ("Aspersor", "Agua")
+
+
+async def until_waiting(db: AsyncSession, many: int) -> None:
+    async with asyncio.timeout(10):
+        while (await db.execute(WAITING)).scalar_one() < many:
+            await db.rollback()
+            await asyncio.sleep(0.02)
+    await db.rollback()
