@@ -159,3 +159,20 @@ async def test_promotions_by_quantity_follow_the_lines(counter: Counter) -> None
     path = f"/api/orders/{order['id']}/items/"
     changed = (await counter.client.patch(path, json=body, headers=staff)).json()
     assert (changed["subtotal"], changed["bulk_promotion_discount"], changed["total"]) == ("700.00", "200.00", "500.00")
+
+
+async def test_lines_that_a_coupon_covers_are_paid(counter: Counter) -> None:
+    """An order that comes to nothing cannot be paid for, and would run out."""
+    await coupon(counter, type="fixed", value=Decimal(150))
+    product = await make_product(counter.db, stock=20, price=Decimal("100.00"))
+    order_id = await placed(counter, product)
+    staff_id, staff = await counter.staff()
+    item = await counter.value("SELECT id FROM order_item")
+    body = {"items": [{"id": item, "quantity": 1}]}
+    order = (await counter.client.patch(f"/api/orders/{order_id}/items/", json=body, headers=staff)).json()
+    assert (order["subtotal"], order["discount"], order["total"]) == ("100.00", "100.00", "0.00")
+    assert (order["status"], await counter.free(product), await used(counter)) == ("paid", 19, 1)
+    assert (await counter.moves(order_id))[-1] == ("paid", staff_id, "free")
+    logged = "SELECT user_id, changes FROM activity_log WHERE action = 'status_change'"
+    assert await counter.rows(logged) == [(staff_id, {"status": ["pending", "paid"]})]
+    assert await counter.value("SELECT count(*) FROM profiles WHERE first_paid_at IS NOT NULL") == 1

@@ -162,6 +162,18 @@ async def test_a_deleted_order_gives_back_what_it_took(counter: Counter) -> None
         assert (await counter.client.delete(path, headers=staff)).status_code == 404
 
 
+async def test_a_deleted_order_makes_nobody_a_buyer(counter: Counter) -> None:
+    (user_id, _), (_, staff) = await counter.shopper(), await counter.staff()
+    order_id = await counter.order(user_id)
+    assert await OrderLife(counter.db).move(order_id, "paid", by=None, cause="status", quiet=True)
+    await counter.db.commit()
+    marked = "SELECT first_paid_at IS NOT NULL FROM profiles WHERE user_id = :u"
+    assert await counter.value(marked, u=user_id) is True
+    assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=staff)).status_code == 204
+    assert await counter.value(marked, u=user_id) is False
+    assert await counter.jobs() == []
+
+
 async def test_stock_that_staff_wrote_and_an_order_gives_back(counter: Counter) -> None:
     """S14 of an order's side: 29 sold of 30; 80 are written; cancelling adds the 29."""
     user_id, _ = await counter.shopper()

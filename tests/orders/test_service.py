@@ -1,5 +1,6 @@
 """What other domains ask of orders: an id beforehand, an order of a hold, and what a buyer's orders make of him."""
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.domain.accounts.models import User
 from app.domain.orders.models import Order
@@ -18,6 +19,7 @@ from tests.factories_catalog import make_store_product
 
 AT = dt.datetime(2026, 11, 27, 18, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 async def add_order(db: AsyncSession, user: User, **fields: Any) -> int:
@@ -144,3 +146,31 @@ async def test_the_table_refuses_what_cannot_be(db: AsyncSession, broken: dict[s
     with pytest.raises(IntegrityError, match="ck_orders_"):
         await add_order(db, user, **broken)
     await db.rollback()
+
+
+async def test_two_orders_that_are_paid_at_once_both_count(
+    db: AsyncSession, sessions: async_sessionmaker[AsyncSession]
+) -> None:
+    """Whoever waits for the profile sees what the one before has written, not only its own order."""
+    user = await make_user(db)
+    user_id = user.id
+    first, second = [await add_order(db, user, status="pending") for _ in range(2)]
+
+    async def pay(session: AsyncSession, order_id: int, days: int) -> None:
+        paid = text("UPDATE orders SET status = 'paid', paid_at = :at WHERE id = :id")
+        await session.execute(paid, {"at": AT - days * DAY, "id": order_id})
+        await mark_buyer(session, user_id)
+
+    async def pay_and_commit() -> None:
+        async with sessions.begin() as session:
+            await pay(session, second, 1)
+
+    async with sessions.begin() as session:
+        await pay(session, first, 9)
+        later = asyncio.create_task(pay_and_commit())
+        async with asyncio.timeout(10):
+            while not await db.scalar(WAITING):
+                await db.rollback()
+    await later
+    asked = text("SELECT first_paid_at FROM profiles WHERE user_id = :id")
+    assert await db.scalar(asked, {"id": user_id}) == AT - 9 * DAY

@@ -7,6 +7,9 @@ NEXT_ID = text("SELECT nextval(pg_get_serial_sequence('orders', 'id'))")
 # Tells mails of one kind about one order apart.
 NEXT_NOTICE = text("SELECT nextval('order_notice')")
 
+# What is counted is read after this: who has waited for the row would count without what the one before has stored.
+LOCK_BUYER = text("SELECT 1 FROM profiles WHERE user_id = :user FOR NO KEY UPDATE")
+
 # Paid means: paid or shipped, or archived from there.
 MARK_BUYER = text("""
     WITH paid AS (
@@ -37,8 +40,6 @@ MOVE = text(f"""
      WHERE id = :id AND status = ANY (:sources)
     RETURNING {_MOVED}
 """).bindparams(bindparam("to", type_=String), bindparam("sources", type_=ARRAY(String)))  # noqa: S608 - a constant
-
-ONE = text(f"SELECT {_MOVED} FROM orders WHERE id = :id FOR UPDATE")  # noqa: S608 - a constant
 
 REVIVE = text(f"""
     UPDATE orders

@@ -11,4 +11,5 @@ async def mark_buyer(session: AsyncSession, user_id: int) -> None:
     Segments are predicates over these two instants and the clock. To be called whenever an order of the user becomes
     paid or stops being so, before stock is touched: the profile's lock comes first.
     """
+    await session.execute(queries.LOCK_BUYER, {"user": user_id})
     await session.execute(queries.MARK_BUYER, {"user": user_id})

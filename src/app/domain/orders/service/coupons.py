@@ -14,7 +14,7 @@ from app.domain.marketing.service.coupons import CouponExhausted, CouponService
 from app.domain.marketing.service.price_rules import RuleService, coupon_of
 from app.domain.orders.models import Order, OrderItem
 from app.domain.orders.schemas.coupons import CouponApplied
-from app.domain.orders.service.life import OrderLife
+from app.domain.orders.service.life import FREE, OrderLife
 from app.domain.orders.service.prices import Promised, PromisedPrices
 from app.domain.pricing.rules.coupons import refusal_of
 from app.domain.pricing.rules.quotes import CouponOutcome, CouponRefusal
@@ -76,7 +76,7 @@ class OrderCoupons:
         deed = Deed(object_id=order.id, description=f"Cupón aplicado al pedido {order.id}", changes=changes)
         await ActivityService(self.session).write(self.user, "update", "order", deed)
         if not total:
-            await OrderLife(self.session).move(order.id, "paid", by=self.user.id, cause="free", from_="pending")
+            await OrderLife(self.session).move(order.id, "paid", by=self.user.id, cause=FREE, from_="pending")
 
     async def _amount_off(self, order: Any, coupon_id: UUID) -> Decimal:
         """What the coupon takes off the order's own prices. Raises Refused."""

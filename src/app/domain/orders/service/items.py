@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, func, select, update
@@ -12,6 +13,7 @@ from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.orders import rules
 from app.domain.orders.models import Order, OrderItem
 from app.domain.orders.schemas.inputs import OrderItemPatch
+from app.domain.orders.service.life import FREE, OrderLife
 from app.domain.orders.service.prices import Promised, PromisedPrices
 from app.domain.orders.service.reading import UNKNOWN
 from app.domain.orders.service.stock import refusal_of
@@ -40,8 +42,11 @@ class ItemEditor:
         wanted = _wanted(lines, patches)
         changed = [line for line in lines if wanted[line.id] != line.quantity]
         if changed:
-            await self._write(order, lines, wanted)
+            total = await self._write(order, lines, wanted)
             await self._log(order_id, changed, wanted)
+            if not total:
+                # There is no way to pay for nothing: it is paid, as it would be at its creation.
+                await OrderLife(self.session).move(order_id, "paid", by=self.actor.id, cause=FREE, from_="pending")
         answer = await read(order_id)
         if order.holds_stock:
             await self._trade(order_id, changed, wanted)
@@ -63,7 +68,8 @@ class ItemEditor:
         statement = select(*columns).where(OrderItem.order_id == order_id).order_by(OrderItem.id)
         return (await self.session.execute(statement)).all()
 
-    async def _write(self, order: Any, lines: Sequence[Any], wanted: Mapping[int, int]) -> None:
+    async def _write(self, order: Any, lines: Sequence[Any], wanted: Mapping[int, int]) -> Decimal:
+        """What the order costs now."""
         gone = [line.id for line in lines if not wanted[line.id]]
         if gone:
             await self.session.execute(delete(OrderItem).where(OrderItem.id.in_(gone)))
@@ -71,9 +77,9 @@ class ItemEditor:
             if wanted[line.id] and wanted[line.id] != line.quantity:
                 statement = update(OrderItem).where(OrderItem.id == line.id).values(quantity=wanted[line.id])
                 await self.session.execute(statement)
-        await self._sum_up(order, [(line, wanted[line.id]) for line in lines if wanted[line.id]])
+        return await self._sum_up(order, [(line, wanted[line.id]) for line in lines if wanted[line.id]])
 
-    async def _sum_up(self, order: Any, kept: Sequence[tuple[Any, int]]) -> None:
+    async def _sum_up(self, order: Any, kept: Sequence[tuple[Any, int]]) -> Decimal:
         """New sums at the prices that were promised: promotions by quantity as they are now, the order's own coupon."""
         prices = PromisedPrices(self.session, self.settings)
         lines = [Promised(line.product_id, tuple(sorted(line.pool_ids)), units, line.price) for line, units in kept]
@@ -88,6 +94,7 @@ class ItemEditor:
         }
         statement = update(Order).where(Order.id == order.id)
         await self.session.execute(statement.values(updated_at=func.clock_timestamp(), **values))
+        return sums.total
 
     async def _trade(self, order_id: int, changed: Sequence[Any], wanted: Mapping[int, int]) -> None:
         units: Counter[int] = Counter()

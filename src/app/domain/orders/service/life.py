@@ -14,15 +14,16 @@ from app.domain.orders.models import OrderEvent
 from app.domain.orders.queries import life as queries
 from app.domain.orders.service.buyers import mark_buyer
 from app.domain.orders.service.stock import refusal_of
-from app.domain.orders.states import Status, sources_of
+from app.domain.orders.states import STATUSES, Status, sources_of
 from app.jobs.queue import defer
 
 EXPIRED = "expired"
 SILENCE = "silence"
+FREE = "free"
 # What a customer is told by mail when an order becomes this.
 _MAILS: dict[str, str] = {"paid": "payment_received", "shipped": "order_shipped"}
 # Moves that payments and the clock cause are logged here; what somebody asks for is logged where it was asked.
-_OF_ITSELF = frozenset({"payment_started", "payment", "late_payment", "refunded", "charged_back", EXPIRED})
+_OF_ITSELF = frozenset({"payment_started", "payment", "late_payment", "refunded", "charged_back", EXPIRED, FREE})
 # An order that is one of these has given back what it took.
 _LET_GO = frozenset({"cancelled", "abandoned"})
 _BUYS = frozenset({"paid", "shipped", *_LET_GO})
@@ -133,10 +134,8 @@ class OrderLife:
         return True
 
     async def release(self, order_id: int) -> None:
-        """Stock and coupon of an order that is about to be deleted go back, unless they have; it is locked already."""
-        row = (await self.session.execute(queries.ONE, {"id": order_id})).one_or_none()
-        if row is not None:
-            await self._let_go([Moved(*row)])
+        """An order about to be deleted: stock and coupon go back, unless they have, and its buyer has bought less."""
+        await self.move(order_id, "cancelled", by=None, cause="deleted", from_=STATUSES, quiet=True)
 
     async def _moved(self, order_id: int, to: Status, sources: Sequence[Status]) -> Moved | None:
         values = {"id": order_id, "to": to, "sources": list(sources)}
