@@ -69,14 +69,15 @@ class OrderCoupons:
         off = await self._amount_off(order, coupon_id)
         total = order.subtotal - order.bulk_promotion_discount - off
         values = {"coupon_id": coupon_id, "discount": off, "total": total, "updated_at": func.clock_timestamp()}
+        if not total:
+            # It locks the buyer's profile, which comes before coupons.
+            await OrderLife(self.session).move(order.id, "paid", by=self.user.id, cause=FREE, from_="pending")
         service = CouponService(self.session)
         await service.take(coupon_id, order.id, order.user_id, off, purchase_amount=order.subtotal)
         await self.session.execute(update(Order).where(Order.id == order.id).values(values))
         changes = {"coupon": [None, str(coupon_id)], "discount": [order.discount, off], "total": [order.total, total]}
         deed = Deed(object_id=order.id, description=f"Cupón aplicado al pedido {order.id}", changes=changes)
         await ActivityService(self.session).write(self.user, "update", "order", deed)
-        if not total:
-            await OrderLife(self.session).move(order.id, "paid", by=self.user.id, cause=FREE, from_="pending")
 
     async def _amount_off(self, order: Any, coupon_id: UUID) -> Decimal:
         """What the coupon takes off the order's own prices. Raises Refused."""

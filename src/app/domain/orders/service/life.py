@@ -72,6 +72,7 @@ class OrderLife:
         if moved is None:
             return False
         await self._record(moved, to, by, cause)
+        await self._mark(moved, to)
         if not quiet:
             await self._tell(moved, to)
         await self._settle(moved, to)
@@ -102,7 +103,10 @@ class OrderLife:
     async def _end(
         self, ids: Sequence[int], to: Status, sources: Sequence[Status], by: int | None, cause: str
     ) -> list[int]:
-        """Move several orders to where nothing is held any more; what they took goes back in one call."""
+        """Move several unpaid orders to where nothing is held any more; what they took goes back in one call.
+
+        Nobody bought by them, so that no buyer's figures change: profiles are not locked here, in whichever order.
+        """
         gone: list[Moved] = []
         for order_id in ids:
             moved = await self._moved(order_id, to, sources)
@@ -127,6 +131,7 @@ class OrderLife:
                     return False
                 moved = Moved(*row)
                 await self._record(moved, "paid", None, "late_payment")
+                await self._mark(moved, "paid")
                 await self._tell(moved, "paid")
                 await self._take_again(moved)
         except (TooFew, CouponExhausted):
@@ -143,11 +148,14 @@ class OrderLife:
         return None if row is None else Moved(*row)
 
     async def _record(self, moved: Moved, to: Status, by: int | None, cause: str) -> None:
-        """The timeline's entry and the buyer's figures."""
+        """The entries of the timeline and, of what came of itself, of the log."""
         if cause in _OF_ITSELF:
             await self._log(moved.id, to, by)
         event = {"order_id": moved.id, "status": to, "by_id": by, "cause": cause}
         await self.session.execute(insert(OrderEvent).values(event))
+
+    async def _mark(self, moved: Moved, to: Status) -> None:
+        """The buyer's figures."""
         if to in _BUYS and moved.user_id is not None:
             await mark_buyer(self.session, moved.user_id)
 
