@@ -8,7 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
+from app.domain.payments.service.desk import PaymentDesk
+from app.domain.payments.service.failures import NoPayment
 from app.domain.payments.service.reconciliation import Reconciliation
 from tests.payments.counter import Counter
 
@@ -96,3 +99,43 @@ async def test_one_provider_call_at_a_time_after_an_outage(counter: Counter) -> 
     assert (done["failed"], counter.arrived("GET", "/v1/payments") - before) == (1, 3)
     counter.heal()
     assert (await counter.reconcile())["notifications"] == 7
+
+
+async def test_one_that_the_database_refuses_is_not_in_the_way(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await counter.order(), await counter.order()
+    for order_id in (first, second):
+        await counter.pay(await counter.started(order_id), tell=False)
+    await counter.rows("UPDATE payment SET check_at = check_at - interval '1 hour' WHERE order_id = :id", id=first)
+    look = PaymentDesk.look
+
+    async def looked(desk: PaymentDesk, order_id: int) -> int:
+        if order_id == first:
+            raise IntegrityError("UPDATE", {}, ValueError("a constraint"))
+        return await look(desk, order_id)
+
+    monkeypatch.setattr(PaymentDesk, "look", looked)
+    assert dict(await Reconciliation(counter.desk, everything=True).run()) == {"payments": 1, "failed": 1}
+    assert await counter.status(first) == ("pending", "payment_pending")
+    assert await counter.status(second) == ("approved", "paid")
+
+
+async def test_an_order_that_is_deleted_meanwhile_is_not_asked_about(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, kept = await counter.order(), await counter.order()
+    await counter.started(gone)
+    await counter.pay(await counter.started(kept), tell=False)
+    look = PaymentDesk.look
+
+    async def looked(desk: PaymentDesk, order_id: int) -> int:
+        news = await look(desk, order_id)
+        await counter.rows("DELETE FROM orders WHERE id = :id", id=gone)
+        return news
+
+    monkeypatch.setattr(PaymentDesk, "look", looked)
+    assert dict(await Reconciliation(counter.desk, everything=True).run())["payments"] == 1
+    assert await counter.status(kept) == ("approved", "paid")
+    with pytest.raises(NoPayment):
+        await counter.desk.look(gone)

@@ -94,7 +94,7 @@ class AttemptService:
         check_payable(order)
         if order.total != attempt.amount:
             raise Refused("El total del pedido cambió, probá de nuevo", code="total_changed")
-        await self._close_others(payment)
+        await close_pages(self.session, payment.id)
         attempt.state, attempt.preference_id, attempt.init_point = "ready", answer.id, answer.init_point
         payment.amount, payment.status = attempt.amount, "pending"
         payment.check_at = await self._now() + MINUTE
@@ -204,20 +204,21 @@ class AttemptService:
         )
         return bool(await self.session.scalar(found))
 
-    async def _close_others(self, payment: Payment) -> None:
-        """The page before this one: nobody should begin to pay there."""
-        closed = (
-            update(PaymentAttempt)
-            .where(PaymentAttempt.payment_id == payment.id, PaymentAttempt.state == "ready")
-            .values(state="closed")
-            .returning(PaymentAttempt.preference_id)
-        )
-        for preference_id in (await self.session.execute(closed)).scalars().all():
-            await defer(self.session, "payments:close_preference", preference_id=preference_id)
-
     async def _now(self) -> dt.datetime:
         now: dt.datetime = (await self.session.execute(select(func.clock_timestamp()))).scalar_one()
         return now
+
+
+async def close_pages(session: AsyncSession, payment_id: int) -> None:
+    """Nobody should begin to pay there: another page takes the place of this one, or the order is paid."""
+    closed = (
+        update(PaymentAttempt)
+        .where(PaymentAttempt.payment_id == payment_id, PaymentAttempt.state == "ready")
+        .values(state="closed")
+        .returning(PaymentAttempt.preference_id)
+    )
+    for preference_id in (await session.execute(closed)).scalars().all():
+        await defer(session, "payments:close_preference", preference_id=preference_id)
 
 
 def check_payable(order: Any) -> None:

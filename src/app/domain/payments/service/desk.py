@@ -73,7 +73,7 @@ class PaymentDesk:
 
     async def check(self, order_id: int, user: Principal) -> PaymentCheck:
         """Ask the provider, apply what it says, and tell the payment as it is then. Raises NoPayment, ProviderDown."""
-        before = await self._read(lambda reader: reader.check(order_id, user, updated=False))
+        before = await self._read(lambda reader: reader.check(order_id, user))
         try:
             async with asyncio.timeout(PERSON_SECONDS):
                 await self.look(order_id)
@@ -81,7 +81,7 @@ class PaymentDesk:
             raise provider_down(error, order=order_id) from error
         except TimeoutError as error:
             raise provider_down() from error
-        after = await self._read(lambda reader: reader.check(order_id, user, updated=False))
+        after = await self._read(lambda reader: reader.check(order_id, user))
         after.updated = after != before
         return after
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import structlog
 
+from app import errors
 from app.clients.errors import ProviderError, Unavailable
 from app.errors import Conflict, NotAuthenticated, NotFound
-from app.errors import Unavailable as ServiceUnavailable
 
 log = structlog.get_logger("app.payments")
 LONGEST_WAIT = 30
@@ -40,11 +40,8 @@ class RefundRunning(Conflict):
         super().__init__(headers={"Retry-After": "2"})
 
 
-class ProviderDown(ServiceUnavailable):
+class ProviderDown(errors.ProviderDown):
     """MercadoPago no está disponible, probá de nuevo en unos segundos"""
-
-    key = "error"
-    code = "provider_unavailable"
 
 
 def provider_down(error: ProviderError | None = None, **told: Any) -> ProviderDown:

@@ -43,8 +43,8 @@ class PaymentReader:
         row = await self._row(order_id, user)
         return PaymentState(order_id, row.status, row.amount, row.refunded_amount, row.flags, row.created_at)
 
-    async def check(self, order_id: int, user: Principal, *, updated: bool) -> PaymentCheck:
-        """The same with the order's status. Raises NoPayment."""
+    async def check(self, order_id: int, user: Principal) -> PaymentCheck:
+        """The same with the order's status; whether that is news, the caller says. Raises NoPayment."""
         row = await self._row(order_id, user)
         return PaymentCheck(
             order_id,
@@ -54,12 +54,14 @@ class PaymentReader:
             row.flags,
             row.created_at,
             row.order_status,
-            updated,
+            updated=False,
         )
 
     async def numbers(self, order_id: int) -> tuple[list[str], str]:
-        """The provider's payments that are known of an order, oldest first, and our reference there."""
+        """The provider's payments that are known of an order, oldest first; our reference there. Raises NoPayment."""
         reference = await self.session.scalar(select(Payment.reference).where(Payment.order_id == order_id))
+        if reference is None:
+            raise NoPayment
         found = (
             select(PaymentCharge.number)
             .join(Payment, Payment.id == PaymentCharge.payment_id)

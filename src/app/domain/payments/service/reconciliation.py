@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from app.clients.errors import ProviderError
 from app.clients.mercadopago_answers import PaymentMissing
@@ -79,7 +80,8 @@ class Reconciliation:
                 return
             try:
                 ended = await work(key)
-            except (ProviderError, AppError) as error:
+            except (ProviderError, AppError, DBAPIError) as error:
+                # One that the database refuses is not in the way of those that come after it.
                 self.done["failed"] += 1
                 log.warning("not_reconciled", kind=kind, key=key, reason=str(error))
             else:
@@ -135,8 +137,10 @@ async def look_at(desk: PaymentDesk, resource: str) -> bool:
 
 
 async def schedule_check(session: Any, order_id: int) -> None:
-    """When the provider is asked again about an order's payment, by its age."""
-    payment = await session.scalar(select(Payment).where(Payment.order_id == order_id))
+    """When the provider is asked again about an order's payment, by its age. Locked: a new page says so too."""
+    payment = await session.scalar(select(Payment).where(Payment.order_id == order_id).with_for_update())
+    if payment is None:
+        return
     now: dt.datetime = await session.scalar(select(func.clock_timestamp()))
     pause = next_check(payment.status, now - payment.created_at)
     at = None if pause is None else now + max(pause, MINUTE)

@@ -5,15 +5,16 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.mercadopago_answers import PaymentAnswer
 from app.domain.orders.models import Order
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.states import PAID_STATUSES, Status
-from app.domain.payments.models import Payment, PaymentAttempt, PaymentCharge
+from app.domain.payments.models import Payment, PaymentCharge
 from app.domain.payments.rules import OPERATION, Expected, Facts, Seen, is_news, problem_of, with_flag
+from app.domain.payments.service.attempts import close_pages
 from app.domain.payments.service.refund_book import RefundBook
 from app.jobs.queue import defer
 from app.settings import Settings
@@ -137,7 +138,7 @@ class Settlement:
             return
         paid = await self.life.move(payment.order_id, "paid", by=None, cause="payment", from_=UNPAID)
         if paid or await self._was_paid_by_hand(payment.order_id):
-            await self._close_attempts(payment)
+            await close_pages(self.session, payment.id)
         elif await self.life.revive(payment.order_id):
             payment.flags = with_flag(payment.flags, "late")
         else:
@@ -163,17 +164,6 @@ class Settlement:
         refund_id = await self.book.request_rest(charge, origin)
         if refund_id is not None:
             await defer(self.session, "payments:refund", refund_id=refund_id)
-
-    async def _close_attempts(self, payment: Payment) -> None:
-        """Nobody should begin to pay what is paid."""
-        closed = (
-            update(PaymentAttempt)
-            .where(PaymentAttempt.payment_id == payment.id, PaymentAttempt.state == "ready")
-            .values(state="closed")
-            .returning(PaymentAttempt.preference_id)
-        )
-        for preference_id in (await self.session.execute(closed)).scalars().all():
-            await defer(self.session, "payments:close_preference", preference_id=preference_id)
 
 
 def facts_of(answer: PaymentAnswer) -> Facts:
