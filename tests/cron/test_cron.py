@@ -6,9 +6,11 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.domain.cron.service import CronDesk
 from app.domain.rates.models import DollarRate
+from app.domain.rates.service import RateUpdater
 from app.http.throttling import rate_of
 from app.server import Relampago
 from app.settings import Settings
@@ -20,6 +22,7 @@ from tests.factories_catalog import make_category, make_product
 from tests.sheets.office import ROW
 from tests.shop import People
 
+Sessions = async_sessionmaker[AsyncSession]
 KEY = {"Authorization": "demo-cron-key"}
 PATHS = (
     ("POST", "/api/cronjob/update_dollar_rate/"),
@@ -137,6 +140,22 @@ async def test_the_status_remembers_the_last_run_of_each(client: httpx.AsyncClie
     assert jobs["sync_sheets_pull"]["result"] == {"created": 0, "updated": 0, "skipped": 0}
     assert jobs["update_dollar_rate"]["result"]["rate"]["value"] == "1460.00"
     assert jobs["update_dollar_rate"]["last_run"] is not None
+
+
+async def test_an_error_of_ours_is_remembered_too(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the run before would stand there as the last one."""
+
+    async def break_down(_self: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(RateUpdater, "refresh_all", break_down)
+    desk = CronDesk(sessions)
+    with pytest.raises(ZeroDivisionError):
+        await desk.update_dollar_rate(RateUpdater.__new__(RateUpdater))
+    state = await desk.status()
+    assert state.status == "degraded"
+    task = state.jobs["update_dollar_rate"]
+    assert (task.success, task.message) == (False, "an error of ours: ZeroDivisionError")
 
 
 async def test_the_connection_is_tried(client: httpx.AsyncClient, sandbox: Sandbox) -> None:

@@ -94,8 +94,9 @@ class CronDesk:
         said = _Said()
         try:
             yield said
-        except AppError as error:
-            await self._note(name, success=False, message=error.message, result=None)
+        except Exception as error:
+            message = error.message if isinstance(error, AppError) else f"an error of ours: {type(error).__name__}"
+            await self._note(name, success=False, message=message, result=None)
             raise
         await self._note(name, success=said.success, message=said.message, result=said.result)
 
