@@ -227,6 +227,15 @@ async def test_an_order_with_money_stays(counter: Counter) -> None:
     assert await counter.value("SELECT count(*) FROM payment") == 0
 
 
+async def test_a_deleted_order_cannot_be_paid_any_more(counter: Counter) -> None:
+    order_id = await counter.order()
+    preference_id = await counter.started(order_id)
+    headers = bearer(counter.settings, counter.staff)
+    assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)).status_code == 204
+    assert await counter.drain() == ["close_preference"]
+    assert counter.till.is_over(counter.till.preferences[preference_id])
+
+
 async def test_payments_are_in_the_export_of_an_account(counter: Counter) -> None:
     order_id, number = await counter.paid()
     headers = bearer(counter.settings, counter.buyer)

@@ -32,6 +32,10 @@ class Money(Protocol):
         """Whether an order has an approved payment. Locks it: payments come before orders."""
         ...
 
+    async def give_up(self, session: AsyncSession, order_id: int) -> None:
+        """Nobody should begin to pay for an order any more."""
+        ...
+
 
 class OrderDesk:
     """Acts for one user, in the caller's transaction; what is done is logged under that user."""
@@ -122,6 +126,7 @@ class OrderDesk:
         """The order is gone, what it took is back. Raises NotFound, Refused for one with an approved payment."""
         if await money.is_in(self.session, order_id):
             raise Refused(PAID, code="paid")
+        await money.give_up(self.session, order_id)
         was = await self._locked(order_id)
         await self.life.release(order_id)
         await self.session.execute(delete(Order).where(Order.id == order_id))
