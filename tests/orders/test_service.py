@@ -19,6 +19,8 @@ from tests.factories_catalog import make_store_product
 
 AT = dt.datetime(2026, 11, 27, 18, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+# The jobs that a new order is told by are known once there is an application.
+pytestmark = pytest.mark.usefixtures("app")
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
