@@ -47,6 +47,33 @@ async def test_a_count_in_a_file_is_what_is_free(
     assert await free(office, product_id) == 10
 
 
+async def test_nobody_waits_for_a_long_file(
+    office: Office, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staff write a product while a file is taken over; the spreadsheet hears of the file too, even of stock alone."""
+    first, second, other = [(await make_product(office.db, stock=7)).id for _ in range(3)]
+    checked = CatalogFiles._checked
+
+    async def beside(self: CatalogFiles, fields: Any, method: str) -> Any:
+        if "brand" in fields:
+            async with asyncio.timeout(5):
+                await office.patch(other, price="9.00")
+            await office.db.execute(text("DELETE FROM procrastinate_jobs"))
+            await office.db.commit()
+        return await checked(self, fields, method)
+
+    monkeypatch.setattr(CatalogFiles, "_checked", beside)
+    rows = [{"id": str(first), "price": "3.00"}, {"id": str(second), "brand": "Una"}]
+    counted = {"id": str(other), "stock": "8", "exported_stock": "7"}
+    for many in (rows, [counted]):
+        async with sessions() as session, session.begin():
+            report = await CatalogFiles(session).take(many)
+        assert (report.updated, report.errors) == (len(many), [])
+        waiting = text("DELETE FROM procrastinate_jobs WHERE task_name = 'sheets:push' RETURNING id")
+        assert len((await office.db.execute(waiting)).all()) == 1
+        await office.db.commit()
+
+
 async def test_a_first_count_in_the_sheet_is_what_is_free(
     office: Office, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,10 +52,15 @@ class SeenStock(msgspec.Struct, frozen=True):
 
 
 class ProductService:
-    """Writes products in the caller's transaction. Who brings no pictures needs no store for them."""
+    """Writes products in the caller's transaction. Who brings no pictures needs no store for them.
 
-    def __init__(self, session: AsyncSession, pictures: PictureStore | None = None) -> None:
+    Who writes many in one transaction is `quiet`, and tells the spreadsheet when all are written: others who write
+    products wait from then on until the transaction ends.
+    """
+
+    def __init__(self, session: AsyncSession, pictures: PictureStore | None = None, *, quiet: bool = False) -> None:
         self.session = session
+        self.quiet = quiet
         self.pictures = pictures
         self.taken: dict[str, Taken] | None = None
         self.stock = StockService(session)
@@ -144,8 +149,8 @@ class ProductService:
         return name
 
     async def _tell_the_sheet(self) -> None:
-        """The shop's spreadsheet follows; one job for all that changed until it runs."""
-        await defer(self.session, PUSH, queueing_lock=PUSH, schedule_at=dt.datetime.now(dt.UTC) + SOON)
+        if not self.quiet:
+            await tell_the_sheet(self.session)
 
     async def _tell_of_change(
         self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None
@@ -212,6 +217,11 @@ class ProductService:
         if seen is not None and difference != units - seen.base:
             raise PreconditionFailed
         return units - difference
+
+
+async def tell_the_sheet(session: AsyncSession) -> None:
+    """The shop's spreadsheet follows; one job for all that changed until it runs."""
+    await defer(session, PUSH, queueing_lock=PUSH, schedule_at=dt.datetime.now(dt.UTC) + SOON)
 
 
 def _added(values: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.catalog.models import Product
 from app.domain.catalog.schemas import ProductInput
-from app.domain.catalog.service.products import ProductService
+from app.domain.catalog.service.products import ProductService, tell_the_sheet
 from app.domain.sheets import queries
 from app.domain.sheets.rules.files import COLUMNS, BadFile, fields_of, written
 from app.domain.sheets.schemas import FileRow
@@ -36,7 +36,7 @@ class CatalogFiles:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.products = ProductService(session)
+        self.products = ProductService(session, quiet=True)
         self.writer = RowWriter(session, None)
 
     async def export(self) -> list[list[str]]:
@@ -55,6 +55,8 @@ class CatalogFiles:
                 words = words_of(error) if isinstance(error, Invalid) else str(error)
                 report.errors.append(f"row {number}: {words}")
             progress(number, len(rows))
+        if report.created or report.updated:
+            await tell_the_sheet(self.session)
         return report
 
     async def _take(self, row: Mapping[str, str], number: int, taken: dict[int, int], report: Report) -> None:
