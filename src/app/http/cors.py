@@ -4,7 +4,7 @@ The framework refuses their preflight with a text of its own, and tells them on 
 it would take. Here they read nothing about origins at all, which is what makes a browser refuse.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar.config.cors import CORSConfig
@@ -32,12 +32,25 @@ class KnownOrigins:
 
         async def send_varying(message: Any) -> None:
             if message["type"] == "http.response.start":
-                headers = message.get("headers", [])
-                if not any(name.lower() == b"vary" for name, _ in headers):
-                    message = {**message, "headers": [*headers, (b"vary", b"Origin")]}
+                message = {**message, "headers": _varying(message.get("headers", []))}
             await send(message)
 
         await self.inner(scope, receive, send_varying)
 
     def _is_known(self, origin: bytes) -> bool:
         return self.config.is_origin_allowed(origin.decode("latin-1"))
+
+
+def _varying(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with one `Vary` of all that it names and the origin.
+
+    The framework puts its own in the place of the application's, so the one that matters is said again: what has a tag
+    is what caches keep, and it depends on who asks (etags.py).
+    """
+    named = [(name.lower(), value) for name, value in headers]
+    words = [word.strip() for name, value in named if name == b"vary" for word in value.split(b",")]
+    if any(name == b"etag" for name, _ in named):
+        words.append(b"Authorization")
+    words.append(b"Origin")
+    others = [pair for pair in headers if pair[0].lower() != b"vary"]
+    return [*others, (b"vary", b", ".join(dict.fromkeys(words)))]

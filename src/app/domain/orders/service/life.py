@@ -58,9 +58,8 @@ class OrderLife:
     ) -> bool:
         """Make an order `to`; whether that happened. One conditional UPDATE decides, so of several at once one wins.
 
-        Without `from_` the table of moves says from which statuses; with it, those alone count, and it is the caller
-        who answers for them. `by` is the user who did it, None for nobody; `cause` is a word for the timeline. False
-        when the order is in another status, or does not exist; then nothing has changed.
+        Without `from_` the table of moves says from which statuses; with it, those alone count, and the caller answers
+        for them. `by` is the user who did it, if any; `cause` a word for the timeline. After False nothing has changed.
 
         What a move causes is done here, in the same transaction: the entry of the timeline; for `cancelled` and
         `abandoned` stock and coupon back, exactly once; for `paid` and `shipped` the time of the payment and the
