@@ -205,12 +205,16 @@ async def test_what_is_not_paid_cannot_be_refunded(counter: Counter) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "not_approved")
 
 
-@pytest.mark.parametrize("place", ["ok", "error", "pendiente"])
-async def test_where_the_buyer_comes_back_to(counter: Counter, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "title"),
+    [("ok", "Gracias por tu compra"), ("error", "El pago no se hizo"), ("pendiente", "El pago está pendiente")],
+)
+async def test_where_the_buyer_comes_back_to(counter: Counter, place: str, title: str) -> None:
     evil = "<script>alert(1)</script>"
     answer = await counter.client.get(f"/pago/{place}", params={"status": evil, "preference_id": "https://evil.test"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert f"<h1>{title}</h1>" in answer.text
     assert "evil" not in answer.text
     assert evil not in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
@@ -225,6 +229,19 @@ async def test_an_order_with_money_stays(counter: Counter) -> None:
     await counter.refund(order_id)
     assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)).status_code == 204
     assert await counter.value("SELECT count(*) FROM payment") == 0
+
+
+async def test_an_order_whose_payment_is_under_way_stays(counter: Counter) -> None:
+    order_id = await counter.order()
+    number = await counter.pay(await counter.started(order_id), "CONT")
+    await counter.drain()
+    headers = bearer(counter.settings, counter.staff)
+    answer = await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "paid")
+    assert await counter.status(order_id) == ("pending", "payment_pending")
+    await counter.turn(number, "rejected", "cc_rejected_other_reason")
+    await counter.drain()
+    assert (await counter.client.delete(f"/api/orders/{order_id}/", headers=headers)).status_code == 204
 
 
 async def test_a_deleted_order_cannot_be_paid_any_more(counter: Counter) -> None:

@@ -159,6 +159,23 @@ async def test_the_same_request_means_the_same_refund(counter: Counter) -> None:
     assert (await counter.refund(order_id, "10.00")).json()["refunded_amount"] == "20.00"
 
 
+async def test_a_request_key_is_forgotten_with_the_keys(counter: Counter) -> None:
+    order_id, _ = await counter.paid("100.00")
+    headers = bearer(counter.settings, counter.staff) | {"Idempotency-Key": "refund-1"}
+    body = {"order_id": order_id, "amount": "10.00"}
+    url = "/api/payments/refund/"
+    for hours, total in ((71, "10.00"), (73, "20.00")):
+        answer = await counter.client.post(url, headers=headers, json=body)
+        assert answer.status_code == 200
+        await counter.rows("DELETE FROM idempotency_key")
+        await counter.rows(f"UPDATE payment_refund SET created_at = now() - interval '{hours} hours'")
+        await counter.run("payments:forget_notifications")
+        answer = await counter.client.post(url, headers=headers, json=body)
+        assert (answer.status_code, answer.json()["refunded_amount"]) == (200, total)
+        await counter.rows("DELETE FROM idempotency_key")
+    assert counter.moved("refund") == [Decimal(10), Decimal(10)]
+
+
 async def test_refunds_are_in_the_log_of_what_staff_did(counter: Counter) -> None:
     order_id, _ = await counter.paid("100.00")
     await counter.refund(order_id, "10.00")

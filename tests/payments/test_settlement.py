@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.clients.mercadopago_answers import PaymentAnswer
+from app.clients.mercadopago_answers import PaymentAnswer, RefundAnswer
 from app.domain.payments.service.settlement import Settlement
+from app.errors import Refused
 from tests.factories_catalog import make_product
 from tests.payments.counter import Counter
 
@@ -286,3 +287,33 @@ async def test_another_total_gets_another_page(counter: Counter) -> None:
     await counter.pay(new)
     await counter.drain()
     assert await counter.status(order_id) == ("approved", "paid")
+
+
+async def test_a_late_refund_that_is_refused_is_asked_for_again(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await make_product(counter.db, stock=1, name="Última")
+    order_id = await counter.order(product=product)
+    preference_id = await counter.started(order_id)
+    await counter.expire(order_id)
+    await counter.order(product=product)
+    await counter.pay(preference_id)
+    keys = []
+
+    async def refuse(_number: str, amount: Decimal, key: str) -> RefundAnswer:
+        keys.append(key)
+        return RefundAnswer(id=1, amount=amount, status="rejected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counter.mercadopago, "refund", refuse)
+        with pytest.raises(Refused, match="rejected"):
+            await counter.drain()
+    assert len(keys) == 1
+    assert counter.moved("refund") == []
+    ((state, waits, key),) = await counter.rows("SELECT state, busy_until > now(), key::text FROM payment_refund")
+    assert (state, waits) == ("requested", True)
+    assert key != keys[0]
+    await counter.reconcile()
+    await counter.drain()
+    assert counter.moved("refund") == [Decimal(100)]
+    assert await counter.status(order_id) == ("refunded", "cancelled")

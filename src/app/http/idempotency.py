@@ -45,7 +45,10 @@ _STORE = text("""
     bindparam("headers", type_=JSONB),
     bindparam("body", type_=LargeBinary),
 )
-FORGET = text("DELETE FROM idempotency_key WHERE created_at < now() - interval '72 hours'")
+KEPT_HOURS = 72
+FORGET = text("DELETE FROM idempotency_key WHERE created_at < now() - make_interval(hours => :hours)").bindparams(
+    hours=KEPT_HOURS
+)
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

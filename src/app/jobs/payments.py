@@ -48,6 +48,7 @@ async def reconcile(work: Work) -> int:
 
 @job("payments:forget_notifications", housekeeping=True)
 async def forget_notifications(work: Work) -> int:
-    """What the provider told of payments that nothing can happen to any more."""
+    """What the provider told of payments that nothing can happen to any more, and the keys of old refunds' requests."""
     async with work.transaction() as session:
-        return await Inbox(session).forget(limit=20_000)
+        requests = await RefundService(session, work.settings).forget_requests()
+        return requests + await Inbox(session).forget(limit=20_000)

@@ -20,7 +20,7 @@ from app.errors import Forbidden, NotFound, Refused
 from app.http.principal import Principal
 from app.jobs.queue import defer
 
-PAID = "El pedido tiene un pago aprobado"
+PAID = "El pedido tiene un pago aprobado o en curso"
 NO_ADDRESS = "El pedido no tiene un correo electrónico"
 _WRITTEN = tuple(OrderUpdateInput.__struct_fields__)
 
@@ -29,7 +29,7 @@ class Money(Protocol):
     """What has been paid for an order, as the payments know it."""
 
     async def is_in(self, session: AsyncSession, order_id: int) -> bool:
-        """Whether an order has an approved payment. Locks it: payments come before orders."""
+        """Whether an order has money: a payment approved, or one under way. Locks it: payments come before orders."""
         ...
 
     async def give_up(self, session: AsyncSession, order_id: int) -> None:
@@ -123,7 +123,7 @@ class OrderDesk:
         await self._log("update", order_id, f"Aviso de envío del pedido {order_id}", changes)
 
     async def delete(self, order_id: int, money: Money) -> None:
-        """The order is gone, what it took is back. Raises NotFound, Refused for one with an approved payment."""
+        """The order is gone, what it took is back. Raises NotFound, Refused for one with money."""
         if await money.is_in(self.session, order_id):
             raise Refused(PAID, code="paid")
         await money.give_up(self.session, order_id)

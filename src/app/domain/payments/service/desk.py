@@ -121,7 +121,11 @@ class PaymentDesk:
             await self._let_go(claim, OutcomeUnknown("the provider did not answer in time"))
             raise provider_down() from error
         if answer.was_refused:
-            await self._fail(claim, answer.status)
+            if claim.origin == "staff":
+                await self._fail(claim, answer.status)
+            else:
+                # Nobody else would ask again; by the same key the provider would say the same again.
+                await self._pause(claim, answer.status, anew=True)
             raise Refused(NOT_NOW.format(answer.status), code="refund_refused")
         return await self._write(lambda session: RefundService(session, self.settings).record(claim.refund_id, answer))
 
@@ -190,11 +194,11 @@ class PaymentDesk:
             lambda session: RefundService(session, self.settings).let_go(claim.refund_id, reason, failed=True)
         )
 
-    async def _pause(self, claim: Claim, reason: str) -> None:
+    async def _pause(self, claim: Claim, reason: str, *, anew: bool = False) -> None:
         log.error("refund_waits", refund=claim.refund_id, order=claim.order_id, reason=reason)
         await self._write(
             lambda session: RefundService(session, self.settings).let_go(
-                claim.refund_id, reason, failed=False, pause_seconds=AGAIN_SECONDS
+                claim.refund_id, reason, failed=False, pause_seconds=AGAIN_SECONDS, anew=anew
             )
         )
 

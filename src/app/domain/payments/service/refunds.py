@@ -15,6 +15,7 @@ from app.domain.payments.service.failures import NoPayment, RefundRunning
 from app.domain.payments.service.refund_book import RefundBook
 from app.domain.payments.service.settlement import Settlement
 from app.errors import Refused
+from app.http.idempotency import KEPT_HOURS
 from app.http.principal import Principal
 from app.settings import Settings
 
@@ -110,14 +111,26 @@ class RefundService:
         payment, _, row = await self._all_of(refund_id)
         return _result(payment, row) if payment and row and row.state == "done" else None
 
-    async def let_go(self, refund_id: int, error: str, *, failed: bool, pause_seconds: float = 0.0) -> None:
-        """It ended without a result: for good, or until the next try after a pause."""
+    async def let_go(
+        self, refund_id: int, error: str, *, failed: bool, pause_seconds: float = 0.0, anew: bool = False
+    ) -> None:
+        """It ended without a result: for good, or until the next try after a pause, `anew` by a key of its own."""
         busy: Any = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, pause_seconds)
-        values = {"error": error[:300], "busy_until": busy if pause_seconds else None}
+        values: dict[str, Any] = {"error": error[:300], "busy_until": busy if pause_seconds else None}
+        if anew:
+            values["key"] = func.gen_random_uuid()
         if failed:
             values |= {"state": "failed", "busy_until": None}
         waiting = PaymentRefund.state == "requested"
         await self.session.execute(update(PaymentRefund).where(PaymentRefund.id == refund_id, waiting).values(values))
+
+    async def forget_requests(self) -> int:
+        """A client's key that is as old as keys are kept means a new request again; how many ended so."""
+        old = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, KEPT_HOURS)
+        known = PaymentRefund.request_mark.is_not(None)
+        gone = update(PaymentRefund).where(known, PaymentRefund.created_at < old, PaymentRefund.state != "requested")
+        found = await self.session.execute(gone.values(request_mark=None).returning(PaymentRefund.id))
+        return len(found.all())
 
     async def waiting(self, limit: int) -> list[int]:
         """Refunds that nobody is at."""
