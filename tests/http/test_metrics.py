@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.jobs.invariants import RULES, check_invariants
+from app.jobs.invariants import RULES, NotLookedAt, check_invariants
 from app.jobs.work import Work
 from app.metrics import provider_call
 from app.server import Relampago, create_app
@@ -127,6 +127,25 @@ async def test_rules_that_nothing_may_break(
     for rule in RULES:
         assert figure(exposed, "relampago_invariant_violations", rule=rule) == (rule == "stock_adds_up"), rule
         assert figure(exposed, "relampago_invariant_age_seconds", rule=rule) < 60
+
+
+async def test_a_rule_that_cannot_be_looked_at_keeps_no_other_from_it(
+    db: AsyncSession, settings: Settings, sessions: object, app: Relampago, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one fails in the database: it alone is missing, and the job says that it was."""
+    first = next(iter(RULES))
+    monkeypatch.setitem(RULES, first, "SELECT 1 / 0")
+    work = Work(settings, sessions)  # type: ignore[arg-type]
+    await db.execute(text("INSERT INTO stock_pool DEFAULT VALUES"))
+    await db.commit()
+    with pytest.raises(NotLookedAt, match=f"^{first}$"):
+        await check_invariants.run(work)
+    stored = (await db.execute(text("SELECT name, violations FROM invariant"))).all()
+    assert {row.name: row.violations for row in stored} == {name: 0 for name in RULES if name != first}
+    async with from_peer(app, HERE) as http:
+        exposed = samples((await http.get("/metrics")).text)
+    ages = {dict(labels)["rule"] for name, labels in exposed if name == "relampago_invariant_age_seconds"}
+    assert ages == RULES.keys() - {first}
 
 
 def test_calls_of_providers_by_their_end() -> None:

@@ -11,10 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients import dollar_rates
+from app.clients.dollar_rates import DollarRateClient
 from app.domain.rates.models import DollarRate
 from app.domain.rates.service import RateService
+from app.jobs.queue import defer
 from app.jobs.rates import update_rates
-from app.jobs.work import Work
+from app.jobs.runner import create_queue
+from app.jobs.work import Work, open_providers
 from app.server import Relampago
 from app.settings import Settings
 from sandbox.faults import Fault
@@ -203,11 +206,28 @@ async def test_the_job_follows_both_and_leaves_what_a_person_keeps(
     people: People,
     rate_settings: Settings,
     sessions: async_sessionmaker[AsyncSession],
+    rates_client: DollarRateClient,
 ) -> None:
     kept = {"value": "1300.00", "rate_type": "blue"}
     await client.post(RATES, json=kept, headers=people.staff)
-    await update_rates.run(Work(rate_settings, sessions))
+    await update_rates.run(Work(rate_settings, sessions, rates=rates_client))
     rates = {rate["rate_type"]: rate["value"] for rate in (await client.get(RATES)).json()["results"]}
     assert rates == {"blue": "1300.00", "official": "1450.00"}
     assert asked(sandbox) == ["dolarapi"]
     assert (await client.get(URL)).json()["rate"]["value"] == "1460.00"
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_workers_runs_remember_together_who_keeps_failing(
+    sandbox: Sandbox, rate_settings: Settings, sessions: async_sessionmaker[AsyncSession], db: AsyncSession
+) -> None:
+    """Three failures in two runs of two questions each: the fourth question goes to another source first."""
+    sandbox.world.faults.add(Fault(provider="dolarapi", status=500, times=9))
+    async with open_providers(rate_settings) as providers:
+        queue = create_queue(rate_settings, sessions, [update_rates], providers=providers)
+        for _ in range(2):
+            await defer(db, "rates:update")
+        await db.commit()
+        async with queue.open_async():
+            await queue.run_worker_async(wait=False, concurrency=1, install_signal_handlers=False, listen_notify=False)
+    assert sorted(asked(sandbox)) == ["bluelytics"] * 4 + ["dolarapi"] * 3

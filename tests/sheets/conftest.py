@@ -49,4 +49,4 @@ async def office(  # noqa: PLR0917 - fixtures
         sync = SheetSync(sessions, sheets)
         monkeypatch.setitem(app.state._state, "sheet_sync", sync)
         people = await make_people(db, sheet_settings)
-        yield Office(client, db, running, people, sync, Work(sheet_settings, sessions))
+        yield Office(client, db, running, people, sync, Work(sheet_settings, sessions, sheets=sheets))

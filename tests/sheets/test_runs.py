@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.inventory.service import StockService
 from app.domain.sheets.models import SheetRow, SheetRun
-from app.domain.sheets.service import passing, records
+from app.domain.sheets.service import passing, records, runs
 from app.jobs import sheets as jobs
 from app.server import Relampago
 from app.settings import Settings
@@ -278,3 +278,70 @@ async def test_the_cron_route_counts_what_it_moved(office: Office) -> None:
     state = (await office.client.get("/api/cronjob-sync/status/", headers=KEY)).json()
     assert (state["status"], state["last_result"]["updated"]) == ("completed", 1)
     assert state["last_run"] is not None
+
+
+async def test_a_run_in_the_background_comes_with_its_job_or_not_at_all(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "queue_run", fail)
+        answer = await office.client.post("/api/sync-sheets/", json={"auth_key": "demo-cron-key"})
+    assert answer.status_code >= 500
+    assert (await office.db.execute(select(SheetRun))).first() is None
+    assert await waiting_jobs(office.db, "sheets:run") == []
+    assert (await sync(office, 202))["status"] == "pending"
+
+
+async def test_a_product_is_not_taken_out_while_a_run_is_under_way(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a run begin while one is taken out: it would write the row again."""
+    product = await make_product(office.db)
+    await office.post("bulk/")
+    run = await sync(office, 202)
+    path = f"/api/products/sync/{product.id}/"
+    answer = await office.client.delete(path, headers=office.people.staff)
+    assert (answer.status_code, answer.json()["code"]) == (409, "sync_running")
+    assert office.row(2)["ID"] == product.id
+    assert await jobs.run.run(office.work, run_id=run["sync_id"]) == "completed"
+    clear, statuses = office.sync.client.clear, []
+
+    async def beside(ranges: Any) -> None:
+        statuses.append((await office.client.post("/api/cronjob-sync/", headers=KEY)).status_code)
+        await clear(ranges)
+
+    monkeypatch.setattr(office.sync.client, "clear", beside)
+    assert (await office.client.delete(path, headers=office.people.staff)).status_code == 200
+    assert statuses == [409]
+    assert len(office.rows()) == 1
+    assert (await latest(office))["sync_id"] == run["sync_id"]
+    assert (await sync(office, **{"async": False}))["result"]["pushed"] == 0
+
+
+async def test_force_beats_a_product_that_is_being_taken_out(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    product = await make_product(office.db)
+    await office.post("bulk/")
+    clear = office.sync.client.clear
+
+    async def beside(ranges: Any) -> None:
+        await clear(ranges)
+        await sync(office, force=True, **{"async": False})
+
+    monkeypatch.setattr(office.sync.client, "clear", beside)
+    path = f"/api/products/sync/{product.id}/"
+    answer = await office.client.delete(path, headers=office.people.staff)
+    assert (answer.status_code, answer.json()["code"]) == (409, "sync_running")
+    assert office.rows()[-1][0] == product.id
+    assert (await office.get("status/"))["synced_products"] == 1
+
+
+async def test_a_row_that_names_its_product_by_sku_alone_is_taken_out(office: Office) -> None:
+    product = await make_product(office.db)
+    await office.post("bulk/")
+    office.type(2, ID="")
+    answer = await office.client.delete(f"/api/products/sync/{product.id}/", headers=office.people.staff)
+    assert answer.status_code == 200
+    assert len(office.rows()) == 1

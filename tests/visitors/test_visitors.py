@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.places import Place
+from app.domain.visitors import controllers
 from app.domain.visitors.models import Visitor
 from app.domain.visitors.rules import limit_of, period_of, user_agent_of
 from app.server import Relampago
@@ -190,3 +192,19 @@ def test_rules() -> None:
     assert user_agent_of("a\r\nb\x1b[31m") == "a  b [31m"
     assert len(user_agent_of("x" * 9999)) == 500
     assert [limit_of(text) for text in (None, "7", "101", "0")] == [10, 7, 100, 1]
+
+
+async def test_days_are_those_of_the_clock_that_visits_are_written_by(
+    client: httpx.AsyncClient, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process's clock may be wrong: it is asked for nothing."""
+    await client.post(VISIT)
+
+    class Late(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> "Late":
+            return super().now(tz) + 2 * DAY
+
+    monkeypatch.setattr(controllers, "dt", SimpleNamespace(datetime=Late))
+    stats = (await client.get(f"{PATH}stats/?period=day", headers=people.staff)).json()
+    assert (stats["visitors_today"], stats["new_visitors_today"], stats["new_visitors_in_period"]) == (1, 1, 1)

@@ -13,15 +13,13 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.cli.session import run
-from app.clients.mercadopago import MercadoPagoClient
-from app.domain.notifications.service.sending import open_sender
 from app.jobs import health as worker_health
 from app.jobs import worker as worker_process
 from app.jobs.queue import UnknownJob, announce, announced
 from app.jobs.runner import run_job
 from app.jobs.schedule import JOBS, SCHEDULE
 from app.jobs.service import STATES, Failures, JobRow, Oldest, QueueService
-from app.jobs.work import Work
+from app.jobs.work import Work, open_providers
 from app.settings import Settings, load_settings
 
 PIPE_WIDTH = 160
@@ -79,9 +77,9 @@ def run_now(name: str, pairs: tuple[str, ...]) -> None:
 
     async def work(session: AsyncSession, settings: Settings) -> object:
         # A job opens transactions of its own; from the command's session it takes the engine alone.
-        async with open_sender(settings) as sender, MercadoPagoClient.from_settings(settings) as mercadopago:
+        async with open_providers(settings) as providers:
             sessions = async_sessionmaker(session.bind, expire_on_commit=False)
-            return await run_job(job, Work(settings, sessions, sender=sender, mercadopago=mercadopago), args)
+            return await run_job(job, Work(settings, sessions, **vars(providers)), args)
 
     result = run(work)
     click.echo(f"{name}: done" if result is None else f"{name}: {result}")

@@ -10,16 +10,15 @@ import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.clients.mercadopago import MercadoPagoClient
-from app.domain.notifications.service.sending import PushSender
 from app.jobs.fence import FencedJobs
 from app.jobs.queue import Job, announce
 from app.jobs.retries import Backoff
 from app.jobs.schedule import Periodic
-from app.jobs.work import Run, Work
+from app.jobs.work import Providers, Run, Work
 from app.metrics import JOBS as JOB_RUNS
 from app.settings import Settings
 
+NO_PROVIDERS = Providers()
 POOL_SIZE = 4
 CONNECT_SECONDS = 5
 POOL_WAIT_SECONDS = 5
@@ -34,15 +33,14 @@ def create_queue(
     schedule: Iterable[Periodic] = (),
     on_heartbeat: Callable[[], None] = lambda: None,
     *,
-    sender: PushSender | None = None,
-    mercadopago: MercadoPagoClient | None = None,
+    providers: Providers = NO_PROVIDERS,
 ) -> App:
     """Builds the app; nothing connects before `open_async`."""
     connector = _connector(settings)
     queue = App(connector=connector)
     queue.job_manager = FencedJobs(connector, on_heartbeat)
     announce(jobs)
-    work = Work(settings, sessions, sender=sender, mercadopago=mercadopago)
+    work = Work(settings, sessions, **vars(providers))
     tasks = {job.name: _as_task(queue, job, work) for job in jobs}
     for entry in schedule:
         queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})

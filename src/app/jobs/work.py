@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.clients.dollar_rates import DollarRateClient
+from app.clients.google_sheets import SheetsClient
 from app.clients.mercadopago import MercadoPagoClient
-from app.domain.notifications.service.sending import PushSender
+from app.domain.notifications.service.sending import PushSender, open_sender
 from app.domain.payments.service.desk import PaymentDesk
+from app.domain.rates.service import RateUpdater
+from app.domain.sheets.service.engine import SheetSync
 from app.settings import Settings
 
 # The shared lock keeps the rescue away until this transaction has ended.
@@ -33,6 +37,28 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Providers:
+    """A process's ways outside, one of each: what they count and remember (quotas, who keeps failing) is its own."""
+
+    sender: PushSender | None = None
+    mercadopago: MercadoPagoClient | None = None
+    sheets: SheetsClient | None = None
+    rates: DollarRateClient | None = None
+
+
+@asynccontextmanager
+async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
+    """Nothing connects before its first use."""
+    async with (
+        open_sender(settings) as sender,
+        MercadoPagoClient.from_settings(settings) as mercadopago,
+        SheetsClient.from_settings(settings) as sheets,
+        DollarRateClient.from_settings(settings) as rates,
+    ):
+        yield Providers(sender, mercadopago, sheets, rates)
+
+
+@dataclass(frozen=True)
 class Work:
     """Handed to every job. `run` is None when a job is run by hand."""
 
@@ -41,6 +67,8 @@ class Work:
     run: Run | None = None
     sender: PushSender | None = None
     mercadopago: MercadoPagoClient | None = None
+    sheets: SheetsClient | None = None
+    rates: DollarRateClient | None = None
 
     @property
     def pushes(self) -> PushSender:
@@ -55,6 +83,20 @@ class Work:
         if self.mercadopago is None:
             raise RuntimeError("this job talks to MercadoPago, and was started without a client")
         return PaymentDesk(self.sessions, self.mercadopago, self.settings)
+
+    @property
+    def sheet_sync(self) -> SheetSync:
+        """The process's way to Google Sheets."""
+        if self.sheets is None:
+            raise RuntimeError("this job talks to Google Sheets, and was started without a client")
+        return SheetSync(self.sessions, self.sheets)
+
+    @property
+    def rate_updater(self) -> RateUpdater:
+        """The process's way to the sources of exchange rates."""
+        if self.rates is None:
+            raise RuntimeError("this job asks for exchange rates, and was started without a client")
+        return RateUpdater(self.sessions, self.rates)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:

@@ -20,14 +20,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.clients.mercadopago import MercadoPagoClient
 from app.db.engine import create_engine, session_maker
-from app.domain.notifications.service.sending import PushSender, open_sender
 from app.jobs.health import Sign
 from app.jobs.queue import Job
 from app.jobs.runner import create_queue
 from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.jobs.service import HEARTBEAT_SECONDS, STALLED_SECONDS
+from app.jobs.work import Providers, open_providers
 from app.settings import Settings
 
 # A job that is scheduled, such as a promotion's start, is fetched by looking: so often, to be early enough.
@@ -67,17 +66,16 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`."""
         log.info("worker_started", concurrency=self._settings.worker_concurrency)
-        providers = MercadoPagoClient.from_settings(self._settings)
-        async with _watchdog(), open_sender(self._settings) as sender, providers as mercadopago:
+        async with _watchdog(), open_providers(self._settings) as providers:
             while not self._stopping.is_set():
-                await self._live(sender, mercadopago)
+                await self._live(providers)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         self._sign.remove()
         log.info("worker_stopped")
 
-    async def _live(self, sender: PushSender, mercadopago: MercadoPagoClient) -> None:
+    async def _live(self, providers: Providers) -> None:
         """One life: from a connection to a stop, or to the loss of the database."""
         engine = create_engine(self._settings, name="relampago-worker")
         sessions = session_maker(engine)
@@ -87,8 +85,7 @@ class Worker:
             self._jobs,
             self._schedule,
             self._on_heartbeat,
-            sender=sender,
-            mercadopago=mercadopago,
+            providers=providers,
         )
         life = asyncio.create_task(self._work(engine, queue))
         stopped = asyncio.create_task(self._stopping.wait())

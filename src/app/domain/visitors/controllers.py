@@ -60,7 +60,7 @@ class VisitorController(Controller):
     async def stats(self, request: ApiRequest, session: Session, state: State) -> VisitorStats:
         """`period` (a month unless said) ends today; `start_date` and `end_date` replace its ends."""
         zone = state.settings.zone
-        today = dt.datetime.now(zone).date()
+        today = (await VisitorService(session).now()).astimezone(zone).date()
         period = choice_of(request, "period", tuple(PERIODS)) or DEFAULT_PERIOD
         given = date_of(request, "start_date"), date_of(request, "end_date")
         first, last = period_of(period, *given, today=today)

@@ -21,6 +21,7 @@ REGISTER = text("""
            referrer = COALESCE(NULLIF(excluded.referrer, ''), v.referrer)
  RETURNING visit_count
 """)
+NOW = text("SELECT clock_timestamp()")
 STATS = text("""
     SELECT count(*) AS total_visitors,
            count(*) FILTER (WHERE last_visit >= :today) AS visitors_today,

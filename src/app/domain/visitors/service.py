@@ -45,6 +45,11 @@ class VisitorService:
         """Those who came most often."""
         return await self._first(queries.most_frequent(), limit)
 
+    async def now(self) -> dt.datetime:
+        """The database's clock, which visits are written by."""
+        at: dt.datetime = (await self.session.execute(queries.NOW)).scalar_one()
+        return at
+
     async def stats(self, today: dt.datetime, since: dt.datetime, until: dt.datetime) -> VisitorStats:
         """`today` is the instant at which the shop's day began; new ones are counted from `since` to before `until`."""
         bounds = {"today": today, "yesterday": _day_before(today), "since": since, "until": until}

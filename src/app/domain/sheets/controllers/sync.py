@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
-from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,7 +24,6 @@ from app.domain.sheets.service.runs import state_of
 from app.errors import NotFound
 from app.http.guards import cron, staff_or_cron
 from app.http.openapi.hints import ERRORS
-from app.jobs.queue import defer
 
 Session = NamedDependency[AsyncSession]
 KEYED = {ERRORS: (401, 409, 503)}
@@ -45,16 +43,14 @@ class SheetController(Controller):
     dependencies = {"sync": Provide(provide_sync, sync_to_thread=False)}  # noqa: RUF012 - Litestar reads it
 
     @post("/sync-sheets/", guards=[cron], operation_id="sheets_sync", status_code=200, opt=KEYED)
-    async def start(self, sync: SheetSync, state: State, data: SyncInput) -> Response[Started] | Response[Finished]:
+    async def start(self, sync: SheetSync, data: SyncInput) -> Response[Started] | Response[Finished]:
         """In the background unless `async` is false. 409 while a run is under way, unless `force` ends it."""
         if not data.run_async:
             found = await sync.now(data.direction, "api", force=data.force)
             result = result_of(found)
             done = Finished(not result.failed, str(found.sync_id), found.status, result)
             return Response(done, status_code=200)
-        run_id = await sync.begin(data.direction, "api", force=data.force)
-        async with state.sessions() as session, session.begin():
-            await defer(session, "sheets:run", run_id=str(run_id))
+        run_id = await sync.begin(data.direction, "api", force=data.force, queued=True)
         return Response(Started(str(run_id), "pending"), status_code=202)
 
     @post("/sync/pull/", guards=[cron], operation_id="sheets_pull", status_code=200, opt=KEYED)

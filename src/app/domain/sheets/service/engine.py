@@ -55,12 +55,13 @@ class SheetSync:
         products: Sequence[int] | None = None,
         *,
         force: bool = False,
+        queued: bool = False,
         actor: Principal | None = None,
     ) -> UUID:
-        """A new run's id. Raises SheetsOff, SyncRunning."""
+        """A new run's id; a worker has it to work on when it is `queued`. Raises SheetsOff, SyncRunning."""
         if not self.client.configured:
             raise SheetsOff
-        return await self.runs.begin(direction, trigger, products, force=force, actor=actor)
+        return await self.runs.begin(direction, trigger, products, force=force, queued=queued, actor=actor)
 
     async def now(
         self,

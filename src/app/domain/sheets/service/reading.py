@@ -17,6 +17,7 @@ from app.domain.sheets.schemas import SyncStatus, Validation
 from app.domain.sheets.service import records
 from app.domain.sheets.service.engine import CALLER_SECONDS, SheetsOff, answer_to
 from app.domain.sheets.service.matching import match
+from app.domain.sheets.service.runs import RunStore, Tally, note
 from app.domain.sheets.service.table import Line, Table, WrongTable, read_table
 from app.errors import NotFound
 from app.http.principal import Principal
@@ -52,18 +53,23 @@ class SheetDesk:
     async def remove(self, product_id: int, actor: Principal) -> str:
         """The product's row is emptied and stays so until the product is synchronised by itself; its name.
 
-        Raises NotFound for a product that is not there, SheetsOff, SheetRefused, ProviderDown.
+        Raises NotFound for a product that is not there, SheetsOff, SyncRunning, SheetRefused, ProviderDown.
         """
-        name = await self.name_of(product_id)
-        lines = [line for line in (await self._table()).lines if line.id == str(product_id)]
-        if lines:
-            await self._clear(lines)
-        empty = dict.fromkeys(("row_number", "seen", "writing", "synced_at"))
-        async with self._sessions() as session, session.begin():
-            await records.remember(session, product_id, **empty, awaits_id=False, excluded=True)
-            await records.unmark(session, product_id)
-            deed = Deed(object_id=product_id, description=f"Producto '{name}' quitado de la hoja")
-            await ActivityService(session).write(actor, "delete", "sheet", deed)
+        name, sku = await self._names_of(product_id)
+        if not self._client.configured:
+            raise SheetsOff
+        # A run that has read the sheet would write the row again.
+        async with RunStore(self._sessions).alone(product_id, actor) as (run_id, owner):
+            lines = [line for line in (await self._table()).lines if _is_of(line, product_id, sku)]
+            if lines:
+                await self._clear(lines)
+            empty = dict.fromkeys(("row_number", "seen", "writing", "synced_at"))
+            async with self._sessions() as session, session.begin():
+                await records.remember(session, product_id, **empty, awaits_id=False, excluded=True)
+                await records.unmark(session, product_id)
+                deed = Deed(object_id=product_id, description=f"Producto '{name}' quitado de la hoja")
+                await ActivityService(session).write(actor, "delete", "sheet", deed)
+                await note(session, run_id, owner, Tally(total=1, done=1))
         return name
 
     async def row_number(self, product_id: int) -> int | None:
@@ -75,12 +81,16 @@ class SheetDesk:
 
     async def name_of(self, product_id: int) -> str:
         """Raises NotFound."""
-        statement = select(Product.name).where(Product.id == product_id, Product.deleted_at.is_(None))
+        return (await self._names_of(product_id))[0]
+
+    async def _names_of(self, product_id: int) -> tuple[str, str]:
+        """Its name and its SKU."""
+        statement = select(Product.name, Product.sku).where(Product.id == product_id, Product.deleted_at.is_(None))
         async with self._sessions() as session:
-            name: str | None = (await session.execute(statement)).scalar_one_or_none()
-        if name is None:
+            row = (await session.execute(statement)).one_or_none()
+        if row is None:
             raise NotFound
-        return name
+        return row.name, row.sku
 
     async def _table(self) -> Table:
         if not self._client.configured:
@@ -97,6 +107,10 @@ class SheetDesk:
                 await self._client.clear([f"{TAB}!A{line.number}:{LAST_COLUMN}{line.number}" for line in lines])
         except (ProviderError, TimeoutError) as error:
             raise answer_to(error) from error
+
+
+def _is_of(line: Line, product_id: int, sku: str) -> bool:
+    return line.id == str(product_id) or (not line.id and line.sku == sku)
 
 
 def _differences(row: records.Stored, line: Line) -> list[dict[str, Any]]:

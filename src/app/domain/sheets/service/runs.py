@@ -19,6 +19,7 @@ from app.domain.sheets.rules.merging import Direction
 from app.domain.sheets.schemas import RunResult, RunState
 from app.errors import Conflict
 from app.http.principal import Principal
+from app.jobs.queue import defer
 
 # A worker of a run says so much more often than it takes to be held for dead.
 BEAT_SECONDS = 5.0
@@ -75,9 +76,13 @@ class RunStore:
         products: Sequence[int] | None = None,
         *,
         force: bool = False,
+        queued: bool = False,
         actor: Principal | None = None,
     ) -> UUID:
-        """The id of a new run. Raises SyncRunning while another is active, unless `force` ends that one."""
+        """The id of a new run. Raises SyncRunning while another is active, unless `force` ends that one.
+
+        A `queued` one is there with the job that works on it, or not at all.
+        """
         until = time.monotonic() + WAIT_SECONDS
         values = {
             "direction": direction,
@@ -88,7 +93,10 @@ class RunStore:
         while True:
             try:
                 async with self._sessions() as session, session.begin():
-                    return await self._begin(session, values, force=force)
+                    run_id = await self._begin(session, values, force=force)
+                    if queued:
+                        await queue_run(session, run_id)
+                    return run_id
             except IntegrityError as error:
                 if constraint_of(error) != "uq_sheet_run_active":
                     raise
@@ -145,6 +153,23 @@ class RunStore:
         async with self._sessions() as session, session.begin():
             await session.execute(delete(SheetRun).where(SheetRun.id == run_id))
 
+    @asynccontextmanager
+    async def alone(self, product_id: int, actor: Principal) -> AsyncIterator[tuple[UUID, UUID]]:
+        """No run is under way meanwhile; what its transaction writes is `note`d. Leaves no record.
+
+        Raises SyncRunning, also when somebody ended it by force.
+        """
+        run_id, owner = await self.begin("to-sheets", "api", [product_id], actor=actor), new_owner()
+        try:
+            if await self.claim(run_id, owner, take_over=False) is None:
+                raise SyncRunning
+            async with self.beating(run_id, owner):
+                yield run_id, owner
+        except Superseded as error:
+            raise SyncRunning from error
+        finally:
+            await self.drop(run_id)
+
     async def silent(self) -> list[UUID]:
         """Active runs that nobody works on any more; what is long over is forgotten."""
         async with self._sessions() as session, session.begin():
@@ -167,6 +192,11 @@ class RunStore:
             yield
         finally:
             beater.cancel()
+
+
+async def queue_run(session: AsyncSession, run_id: UUID) -> None:
+    """Let a worker work on the run."""
+    await defer(session, "sheets:run", queueing_lock=f"sheets:run:{run_id}", run_id=str(run_id))
 
 
 async def note(session: AsyncSession, run_id: UUID, owner: UUID, tally: Tally) -> None:
