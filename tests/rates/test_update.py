@@ -200,7 +200,7 @@ async def test_in_development_a_wrong_key_is_refused_and_none_is_fine(
     assert asked(sandbox) == ["dolarapi"]
 
 
-async def test_the_job_follows_both_and_leaves_what_a_person_keeps(
+async def test_the_job_follows_both_and_leaves_what_a_person_keeps(  # noqa: PLR0917 - fixtures
     client: httpx.AsyncClient,
     sandbox: Sandbox,
     people: People,

@@ -9,9 +9,11 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from sqlalchemy.dialects import postgresql
 
 from app.db.line import Line
 from app.db.prepared import Prepared
+from app.domain.catalog.queries import PICTURE_SHOWN
 from app.domain.storefront.queries import listing
 from app.domain.storefront.queries.narrowing import Shape
 from tests.conftest import ROOT, fresh_database
@@ -165,3 +167,20 @@ async def test_statements_of_a_list(
     monkeypatch.setattr(Line, "fetch", counted)
     await client.get(f"/api/products/{query}")
     assert len(sent) == statements
+
+
+async def test_who_shows_a_picture_is_found_by_its_name(shop: asyncpg.Connection) -> None:
+    """Every upload asks, in a job: not by reading all products."""
+    await shop.execute("UPDATE product SET image_2 = 'products/drawing-b.png' WHERE id = (SELECT min(id) FROM product)")
+    await shop.execute("ANALYZE product")
+    statement = str(
+        PICTURE_SHOWN.bindparams(key="products/drawing-b.", last="drawing-b").compile(
+            dialect=postgresql.dialect(),
+            compile_kwargs={"literal_binds": True},  # type: ignore[no-untyped-call]
+        )
+    )
+    shown = "\n".join(row[0] for row in await shop.fetch(f"EXPLAIN {statement}"))
+    assert "ix_product_image_name" in shown
+    assert "ix_product_image_2_name" in shown
+    assert len(await shop.fetch(statement)) == 1
+    assert await shop.fetch(statement.replace("drawing-b", "drawing-c")) == []

@@ -73,6 +73,15 @@ class Product(Identified, Base):
             text("id DESC"),
             postgresql_where=text("deleted_at IS NULL AND (discount > 0 OR has_special_promotion)"),
         ),
+        # Whether a picture is shown by any product.
+        *(
+            Index(
+                f"ix_product_{name}_name",
+                text(f"split_part(\"substring\"({name}::text, '[^/]+$'::text), '.'::text, 1)"),
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
+            for name in ("image", "image_2")
+        ),
         # What searches read: without a list of rows to come, which every search would have to go through.
         Index(
             "ix_product_search_words",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text
 from sqlalchemy.orm import aliased
 
 from app.domain.accounts.models import User
@@ -11,12 +11,14 @@ from app.domain.catalog.models import Category, Product, ProductTally, Review
 # Alphabetical for people: neither case nor accents count.
 BY_NAME = (func.lower(func.unaccent(Category.name)), Category.name, Category.id)
 
-# Deleted products count too. The parameter `key` is a picture's name up to the dot before its suffix.
-PICTURE_SHOWN = (
-    select(Product.id)
-    .where(or_(func.strpos(Product.image, bindparam("key")) > 0, func.strpos(Product.image_2, bindparam("key")) > 0))
-    .limit(1)
-)
+# Deleted products count too. `key` is a picture's name up to the dot before its suffix; `last` is what follows its last
+# slash, by which there is an index.
+PICTURE_SHOWN = text("""
+    SELECT id FROM product
+     WHERE split_part(substring(image FROM '[^/]+$'), '.', 1) = :last AND strpos(image, :key) > 0
+        OR split_part(substring(image_2 FROM '[^/]+$'), '.', 1) = :last AND strpos(image_2, :key) > 0
+     LIMIT 1
+""")
 
 
 def subtree(roots: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

@@ -112,7 +112,8 @@ class PictureStore:
 
     async def is_shown(self, session: AsyncSession, key: str) -> bool:
         """Whether a product, also a deleted one, which orders may still show, has this picture."""
-        return (await session.execute(queries.PICTURE_SHOWN, {"key": f"{key}."})).first() is not None
+        names = {"key": f"{key}.", "last": key.rpartition("/")[2]}
+        return (await session.execute(queries.PICTURE_SHOWN, names)).first() is not None
 
     async def destroy(self, key: str) -> bool:
         """Whether Cloudinary had it; it has not any more. Raises ProviderError. No transaction is open meanwhile."""

@@ -84,19 +84,12 @@ class RunStore:
         A `queued` one is there with the job that works on it, or not at all.
         """
         until = time.monotonic() + WAIT_SECONDS
-        values = {
-            "direction": direction,
-            "trigger": trigger,
-            "product_ids": None if products is None else [*products],
-            "user_id": actor.id if actor else None,
-        }
+        values: dict[str, Any] = {"direction": direction, "trigger": trigger, "user_id": actor.id if actor else None}
+        values["product_ids"] = None if products is None else [*products]
         while True:
             try:
                 async with self._sessions() as session, session.begin():
-                    run_id = await self._begin(session, values, force=force)
-                    if queued:
-                        await queue_run(session, run_id)
-                    return run_id
+                    return await self._begin(session, values, force=force, queued=queued)
             except IntegrityError as error:
                 if constraint_of(error) != "uq_sheet_run_active":
                     raise
@@ -104,11 +97,13 @@ class RunStore:
                 raise SyncRunning
             await asyncio.sleep(0.1)
 
-    async def _begin(self, session: AsyncSession, values: dict[str, Any], *, force: bool) -> UUID:
+    async def _begin(self, session: AsyncSession, values: dict[str, Any], *, force: bool, queued: bool) -> UUID:
         ended = _ACTIVE if force else _SILENT
         over = {"status": "cancelled", "finished_at": func.clock_timestamp(), "error": "superseded by another run"}
         await session.execute(update(SheetRun).where(ended).values(over))
         run_id: UUID = (await session.execute(insert(SheetRun).values(values).returning(SheetRun.id))).scalar_one()
+        if queued:
+            await queue_run(session, run_id)
         return run_id
 
     async def _is_brief(self) -> bool:
