@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
+from tests.chaos.results import Goals
 from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks here
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -38,6 +39,17 @@ KEPT_TABLES = {"spatial_ref_sys", "alembic_version"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", choices=["quick", "full"], default="quick", help="how often each race is run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Goals(config), "goals")
+
+
+@pytest.fixture(scope="session")
+def goals(request: pytest.FixtureRequest) -> Goals:
+    """Where a suite notes what it has measured."""
+    found: Goals = request.config.pluginmanager.get_plugin("goals")
+    return found
 
 
 @pytest.fixture(scope="session")

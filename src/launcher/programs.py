@@ -59,23 +59,27 @@ def generated_settings(environment: Mapping[str, str], database: Database) -> di
 
 
 def api() -> Program:
-    command = (
-        str(VENV / "bin" / "uvicorn"),
+    _, *arguments = api_command(api_port())
+    command = (str(VENV / "bin" / "uvicorn"), *arguments, "--workers", setting("WEB_WORKERS", "1"))
+    return Program("api", command, essential=True)
+
+
+def api_command(port: int) -> tuple[str, ...]:
+    """How an API process is run on a port of this machine: a module of Python and its arguments."""
+    return (
+        "uvicorn",
         APP_FACTORY,
         "--factory",
         "--host",
         "127.0.0.1",
         "--port",
-        str(api_port()),
-        "--workers",
-        setting("WEB_WORKERS", "1"),
+        str(port),
         "--timeout-graceful-shutdown",
         "10",
         # By itself uvicorn believes what a client on this machine says about its address; TRUSTED_PROXIES decides.
         "--no-proxy-headers",
         "--no-server-header",
     )
-    return Program("api", command, essential=True)
 
 
 def worker() -> Program:

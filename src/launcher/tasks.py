@@ -58,7 +58,7 @@ def test() -> int:
 
 
 def chaos() -> int:
-    return _pytest("tests/races", "--rounds=full")
+    return _pytest("tests/races", "tests/chaos", "--rounds=full")
 
 
 def bench() -> int:

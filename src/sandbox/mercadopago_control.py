@@ -127,6 +127,14 @@ async def release(world: World, data: Release) -> dict[str, int]:
     return {"sent": len(chosen)}
 
 
+@post(f"{EMU}/redeliver", status_code=200)
+async def redeliver(world: World) -> dict[str, int]:
+    """What could not be delivered is sent again now, and has arrived or failed when this answers."""
+    sent = world.notifier.redeliver()
+    await world.notifier.settle()
+    return {"sent": sent}
+
+
 @post([f"{base}/clock" for base in BOTH], status_code=200)
 async def clock(world: World, data: Clock) -> dict[str, Any]:
     world.till.offset += data.advance_seconds
@@ -142,5 +150,6 @@ HANDLERS = (
     habits,
     set_habits,
     release,
+    redeliver,
     clock,
 )

@@ -101,6 +101,12 @@ class Notifier:
         self.send(due)
         return len(due)
 
+    def redeliver(self) -> int:
+        """Send all that failed and waits for its time, without waiting; how many."""
+        due, self.waiting = self.waiting, []
+        self.send(due)
+        return len(due)
+
     async def _deliver(self, news: News) -> None:
         url, headers, body = self._request(news)
         status, error = None, ""

@@ -1,0 +1,37 @@
+"""One world for all suites of a session: they hit it one after the other, and each leaves it healed and proven."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.shoppers import Mall
+from tests.chaos.world import World, open_world
+
+
+@pytest.fixture(scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with open_world(tmp_path_factory.mktemp("chaos")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture
+async def mall(world: World) -> Mall:
+    """Products, promotions and a coupon of this suite's own."""
+    opened = Mall(world)
+    await opened.open()
+    return opened
+
+
+@pytest.fixture
+def seed() -> int:
+    """Printed with a failure, and taken from there to have the same again."""
+    chosen = random.SystemRandom().randrange(1 << 32)
+    print(f"\nseed {chosen}")  # noqa: T201 - pytest shows it with a failure
+    return chosen

@@ -1,0 +1,65 @@
+"""What each suite has measured: one table at the end of a run, and `results.json` after full ones."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+FILE = Path(__file__).with_name("results.json")
+SENT = "goals"
+
+
+class Result(msgspec.Struct, frozen=True):
+    """`goal` is the line to pass, `figure` what was measured."""
+
+    id: str
+    goal: str
+    figure: str
+    held: bool
+
+
+class Goals:
+    """A plugin: collects the results of a run, from all its processes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.full = config.getoption("--rounds") == "full"
+        self.results: list[Result] = []
+
+    def note(self, number: str, goal: str, figure: str, *, held: bool) -> None:
+        """A goal's result; parts of a goal that are measured apart bear a letter: R1a."""
+        self.results = [one for one in self.results if one.id != number]
+        self.results.append(Result(number, goal, figure, held))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output: Any = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[SENT] = [msgspec.to_builtins(one) for one in self.results]
+        elif self.full and self.results:
+            FILE.write_bytes(msgspec.json.format(msgspec.json.encode(self.merged())) + b"\n")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.results += msgspec.convert(getattr(node, "workeroutput", {}).get(SENT, []), list[Result])
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self.results or (not self.full and terminalreporter.config.get_verbosity() < 1):
+            return
+        shown = sorted(self.results, key=_place)
+        goals = max(len(one.goal) for one in shown)
+        terminalreporter.section("goals")
+        for one in shown:
+            verdict = "held" if one.held else "BROKEN"
+            terminalreporter.write_line(f"{one.id:<5} {verdict:<7} {one.goal:<{goals}}  {one.figure}")
+
+    def merged(self) -> list[Result]:
+        """The results of this run, and of those that it has not measured the last ones."""
+        before = msgspec.json.decode(FILE.read_bytes(), type=list[Result]) if FILE.exists() else []
+        now = {one.id for one in self.results}
+        return sorted([*self.results, *(one for one in before if one.id not in now)], key=_place)
+
+
+def _place(result: Result) -> tuple[str, int, str]:
+    """By letter, then by number: R2 before R10."""
+    number = "".join(one for one in result.id[1:] if one.isdecimal())
+    return result.id[0], int(number or 0), result.id

@@ -1,0 +1,82 @@
+"""After the faults: everything runs again, what is owed is done, and nothing waits any more. Then it can be checked."""
+
+import asyncio
+from typing import Any
+
+from tests.chaos.world import World
+
+_OPEN_JOBS = """
+    SELECT j.id, j.task_name, j.status::text, j.attempts FROM procrastinate_jobs j
+     WHERE (j.status = 'doing' OR j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now() + $1))
+       AND NOT EXISTS (SELECT FROM procrastinate_periodic_defers p WHERE p.job_id = j.id)
+     ORDER BY j.id
+"""
+_BRING_FORWARD = (
+    # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
+    "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()",
+    "UPDATE payment SET check_at = now() WHERE check_at IS NOT NULL",
+    "UPDATE payment_refund SET busy_until = NULL WHERE state = 'requested'",
+    """UPDATE payment_attempt
+          SET created_at = created_at - interval '5 minutes', updated_at = updated_at - interval '5 minutes'
+        WHERE state = 'requested'""",
+    """UPDATE payment_notification SET received_at = received_at - interval '5 minutes' WHERE handled_at IS NULL""",
+)
+# The senders of these have had their time: only after no job runs any more.
+_END_LEASES = (
+    "UPDATE mail SET busy_until = now() WHERE status = 'sending'",
+    "UPDATE push_log SET due_at = now() WHERE state = 'sending'",
+)
+_DEFER = """
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW('default', $1, 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1])
+"""
+_STALE = """
+    UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'
+     WHERE last_heartbeat < now() - interval '6 seconds'
+"""
+ROUNDS = 3
+
+
+async def settle(world: World, *, seconds: float = 90.0, hurry: bool = True) -> float:
+    """Until nothing is under way; how long that took.
+
+    In a hurry the waiting times of retries, leases and reconciliations are over at once, as though a clock had been set
+    forward; otherwise they take as long as they take.
+    """
+    begun = asyncio.get_running_loop().time()
+    await world.ready()
+    for wire in (world.database_wire, world.provider_wire):
+        wire.behave()
+    for _ in range(ROUNDS if hurry else 1):
+        await world.tell("/mercadopago/__emu__/redeliver")
+        if hurry:
+            await _hurry(world)
+        await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs", seconds, 0.2)
+        if hurry:
+            for statement in _END_LEASES:
+                await world.sql(statement)
+    return asyncio.get_running_loop().time() - begun
+
+
+async def run_job(world: World, name: str) -> None:
+    """Have a worker run a job now."""
+    await world.sql(_DEFER, name)
+
+
+async def _hurry(world: World) -> None:
+    for statement in (*_BRING_FORWARD, _STALE):
+        await world.sql(statement)
+    for name in ("upkeep:rescue_stalled", "payments:reconcile", "notifications:sweep"):
+        await run_job(world, name)
+
+
+async def _idle(world: World, *, hurry: bool) -> bool:
+    if hurry:
+        await world.sql(_BRING_FORWARD[0])
+    return not await open_jobs(world)
+
+
+async def open_jobs(world: World, ahead: str = "10 minutes") -> list[Any]:
+    """Jobs that wait, now or soon, or run."""
+    interval = f"interval '{ahead}'"
+    return await world.sql(_OPEN_JOBS.replace("$1", interval))
