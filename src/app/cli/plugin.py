@@ -8,6 +8,7 @@ from app.cli.calendar import calendar
 from app.cli.carts import carts
 from app.cli.catalog import catalog
 from app.cli.demo.commands import demo
+from app.cli.doctor.commands import doctor
 from app.cli.jobs import jobs
 from app.cli.orders import orders
 from app.cli.payments import payments
@@ -30,3 +31,4 @@ class CommandLine(CLIPlugin):
     def on_cli_init(self, cli: "Group") -> None:
         for group in GROUPS:
             cli.add_command(group)
+        cli.add_command(doctor)

@@ -97,6 +97,19 @@ class SmtpClient:
             await _leave(connection)
         return Receipt(smtp_answers.one_line(sent[1]))
 
+    async def greet(self) -> None:
+        """Connect, secure the connection, sign in, and leave: everything but a mail. Raises what `send` raises."""
+        if not is_configured(self._settings):
+            raise NotConfigured("SMTP_HOST is not set")
+        connection = self._connection()
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                await connection.connect()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            raise smtp_answers.failure_of(error, handed_over=False) from error
+        finally:
+            await _leave(connection)
+
     def _connection(self) -> "_Connection":
         settings = self._settings
         return _Connection(
