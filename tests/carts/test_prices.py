@@ -6,10 +6,16 @@ import httpx
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.carts.models import Cart
+from app.domain.carts.queries.reading import carts
+from app.domain.carts.service.reading import CartReader
 from app.domain.catalog.models import Product
+from app.settings import Settings
 from tests.carts.visiting import PUBLIC, Json, line, put
+from tests.factories import make_user
 from tests.factories_catalog import make_product
 from tests.factories_marketing import make_bulk, make_coupon, make_offer, make_rate
+from tests.statements import statements
 
 
 async def cart_of(client: httpx.AsyncClient, *lines: Json) -> Json:
@@ -103,3 +109,37 @@ async def test_a_cart_with_a_coupon(client: httpx.AsyncClient, db: AsyncSession)
     await db.execute(text("UPDATE coupon SET active = false"))
     await db.commit()
     assert sums(await shown(client, answer["anonymous_id"])) == ("2000.00", "0.00", "2000.00")
+
+
+async def test_a_page_of_carts_is_priced_in_as_many_statements_as_one(
+    client: httpx.AsyncClient, db: AsyncSession, settings: Settings
+) -> None:
+    """With dollars, choices that are open, and everybody's own coupon, of which one buyer has had all uses."""
+    await make_rate(db, Decimal(1000))
+    lamp = await make_product(db, price=Decimal(2), currency="USD")
+    shirt = await make_product(db, price=Decimal(100), options={"Talle": [("S", 5, "1.00"), ("M", 5, "0.00")]})
+    soil = await make_product(db, price=Decimal(10))
+    await make_offer(db, soil, discount=Decimal(50))
+    ids = []
+    for number, units in enumerate((1, 2, 3)):
+        ids.append((await put(client, line(lamp), line(shirt), line(soil, units))).json()["cart_id"])
+        coupon, user = await make_coupon(db, value=Decimal(10 * (number + 1)), max_uses_per_user=1), await make_user(db)
+        owned = "UPDATE cart SET coupon_id = :coupon, user_id = :user WHERE id = :id"
+        await db.execute(text(owned), {"coupon": coupon.id, "user": user.id, "id": ids[-1]})
+    used = "INSERT INTO coupon_use (coupon_id, user_id, purchase_amount, discount_amount) VALUES (:coupon, :user, 1, 1)"
+    await db.execute(text("UPDATE coupon SET used = 1 WHERE id = :coupon"), {"coupon": coupon.id})
+    await db.execute(text(used), {"coupon": coupon.id, "user": user.id})
+    await put(client, line(soil, 9))
+    await put(client)
+    await db.commit()
+    reader, newest = CartReader(db, settings), carts(300).order_by(Cart.id)
+    counted = []
+    for limit in (1, 5):
+        with statements(db) as sent:
+            shown = await reader.page(newest, limit, 0)
+        counted.append(len(sent))
+    assert counted[0] == counted[1]
+    assert [(str(cart.subtotal), str(cart.discount)) for cart in shown] == [
+        ("2105.00", "210.50"), ("2110.00", "422.00"), ("2115.00", "0.00"), ("45.00", "0.00"), ("0.00", "0.00"),
+    ]  # fmt: skip
+    assert [cart.id for cart in shown[:3]] == ids

@@ -106,3 +106,24 @@ async def test_closing_twice_or_unstarted_is_no_error(settings: Settings) -> Non
     await watch.start()
     await watch.close()
     await watch.close()
+
+
+async def test_a_row_that_cannot_be_read_ends_nothing(
+    settings: Settings, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once a look, and not over and over; what can be read afterwards is."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
+    watch = watch_of(settings.asyncpg_dsn)
+    monkeypatch.setattr(watch, "_read", lambda row: str(int(row[0])))
+    await write(db, "7")
+    await watch.start()
+    assert watch.value == "7"
+    with capture_logs() as logs:
+        await write(db, "nonsense")
+        await asyncio.sleep(0.3)
+        assert watch.value == "7"
+        await write(db, "8")
+        await becomes(watch, "8")
+    await watch.close()
+    assert {(line["event"], line["channel"]) for line in logs} == {("watch_broken", "site_config")}
+    assert 1 <= len(logs) <= 10

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.inventory.service import StockService
+from app.domain.inventory.service import StockService, Trade
 
 HOUR = dt.timedelta(hours=1)
 HELD = """
@@ -46,6 +46,12 @@ class Stockroom:
         child = await self.stock.set_aside(parent, units, closes_at=closes_at or now() + HOUR, cause="test")
         await self.db.commit()
         return child
+
+    async def give_back(self, pool_id: int, units: int) -> int:
+        """Units of an order that is cancelled; the pool that got them."""
+        (left,) = await self.stock.trade([Trade(pool_id, -units, "test")])
+        await self.db.commit()
+        return left.pool_id
 
     async def close(self, pool_id: int) -> None:
         await self.stock.close_at(pool_id, None)

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.domain.inventory.rules import CONTENDED_SLOTS, MAX_UNITS, Finding
+from app.domain.inventory.rules import CONTENDED_SLOTS, Finding
 from app.domain.inventory.service import NotEnough, StockService, audit
+from app.http.fields import INT4_MAX
 from tests.inventory.stockroom import HOUR, Stockroom, now
 
 
-@pytest.mark.parametrize(("units", "slots"), [(0, 1), (0, 16), (1, 16), (18, 16), (MAX_UNITS, 1), (MAX_UNITS, 16)])
+@pytest.mark.parametrize(("units", "slots"), [(0, 1), (0, 16), (1, 16), (18, 16), (INT4_MAX, 1), (INT4_MAX, 16)])
 async def test_opening(room: Stockroom, units: int, slots: int) -> None:
     pool = await room.pool(units, slots)
     lie = await room.slots(pool)
@@ -139,8 +140,8 @@ async def test_a_closing_can_be_moved(room: Stockroom) -> None:
 async def test_what_comes_back_goes_home_while_the_pool_is_open(room: Stockroom) -> None:
     pool = await room.pool(10)
     child = await room.child(pool, 4)
-    assert await room.stock.give_back(child, 2, cause="test") == child
-    assert await room.stock.give_back(pool, 1, cause="test") == pool
+    assert await room.give_back(child, 2) == child
+    assert await room.give_back(pool, 1) == pool
     await room.db.commit()
     assert await room.free(pool, child) == [7, 6]
     assert await room.ledger(child) == [(4, "set_aside"), (2, "return")]
@@ -153,7 +154,7 @@ async def test_what_comes_back_after_the_closing_is_the_parents(room: Stockroom)
     await room.stock.settle_closed_pools()
     await room.db.commit()
     assert await room.settled(child)
-    assert await room.stock.give_back(child, 2, cause="test") == pool
+    assert await room.give_back(child, 2) == pool
     await room.db.commit()
     assert await room.free(pool) == [12]
     assert await room.ledger(pool) == [(10, "opening"), (-4, "set_aside"), (4, "set_aside"), (2, "return")]
@@ -164,7 +165,7 @@ async def test_a_pool_settled_in_between_is_looked_at_again(room: Stockroom) -> 
     pool = await room.pool(10)
     child = await room.child(pool, 4, now() + HOUR)
     await room.run("UPDATE stock_pool SET settled_at = now() WHERE id = :id", id=child)
-    assert await room.stock.give_back(child, 2, cause="test") == child
+    assert await room.give_back(child, 2) == child
     await room.db.commit()
     assert not await room.settled(child)
     await room.close(child)

@@ -1,9 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, MAX_UNITS, spread
+from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, spread
+from app.http.fields import INT4_MAX
 
-units = st.integers(0, MAX_UNITS)
+units = st.integers(0, INT4_MAX)
 slots = st.integers(1, 64)
 
 
@@ -20,4 +21,4 @@ def test_by_hand() -> None:
     assert spread(0, CONTENDED_SLOTS) == [0] * 16
     assert spread(7, CALM_SLOTS) == [7]
     assert spread(18, CONTENDED_SLOTS) == [2, 2, *[1] * 14]
-    assert spread(MAX_UNITS, 2) == [2**30, 2**30 - 1]
+    assert spread(INT4_MAX, 2) == [2**30, 2**30 - 1]

@@ -8,11 +8,15 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.domain.orders.service.carts import CartDesk
+from app.http.principal import Principal
 from tests.carts.visiting import CARTS, CUSTOMER, line, put, row_of, silent_for
+from tests.factories import make_staff
 from tests.factories_catalog import make_product
 from tests.factories_marketing import make_coupon
 from tests.orders.counter import Counter
 from tests.shop import Headers
+from tests.statements import statements
 
 MIGRATE = f"{CARTS}migrate_from_orders/"
 PICKUP = {"recipient_name": "Eva Luna", "customer_email": "eva@example.com", "delivery_type": "pickup"}
@@ -114,6 +118,20 @@ async def test_a_coupon_that_is_still_good_is_taken(counter: Counter, active: bo
     order = (await counter.client.get(f"/api/orders/{order_id}/", headers=staff)).json()
     assert (order["total"], order["coupon"]) == (shown["total"], str(coupon.id) if active else None)
     assert await counter.value("SELECT used FROM coupon") == int(active)
+
+
+async def test_a_cart_is_quoted_once(counter: Counter) -> None:
+    """With a coupon too: it is asked for together with the prices that the order takes."""
+    user = await make_staff(counter.db)
+    coupon = await make_coupon(counter.db)
+    cart_id = await new_cart(counter, line(await make_product(counter.db), 2))
+    await counter.value("UPDATE cart SET coupon_id = :coupon RETURNING id", coupon=coupon.id)
+    actor = Principal(user.id, user.username, user.email, is_staff=True, is_superuser=False)
+    with statements(counter.db) as sent:
+        order_id, _ = await CartDesk(counter.db, counter.settings, actor).order_of(cart_id)
+    await counter.db.commit()
+    assert sum("AS used_by_user" in statement for statement in sent) == 1
+    assert await counter.value("SELECT coupon_id FROM orders WHERE id = :id", id=order_id) == coupon.id
 
 
 async def test_too_little_stock(counter: Counter) -> None:

@@ -135,10 +135,18 @@ async def test_lines_that_change_change_what_is_taken_off(counter: Counter) -> N
         order = (await counter.client.patch(f"/api/orders/{order_id}/items/", json=body, headers=staff)).json()
         return order["subtotal"], order["discount"], order["total"]
 
+    async def told() -> list[tuple[Any, ...]]:
+        return await counter.rows("SELECT purchase_amount, discount_amount, given_back_at IS NULL FROM coupon_use")
+
     assert await patched(5) == ("500.00", "50.00", "450.00")
+    assert await told() == [(Decimal("500.00"), Decimal("50.00"), True)]
     assert await patched(1) == ("100.00", "0.00", "100.00")
+    assert await told() == [(Decimal("100.00"), Decimal("0.00"), True)]
     assert await patched(3) == ("300.00", "30.00", "270.00")
     assert (await used(counter), await counter.free(product)) == (1, 17)
+    assert await told() == [(Decimal("300.00"), Decimal("30.00"), True)]
+    usage = (await counter.client.get("/api/marketing/coupons/", headers=staff)).json()["results"][0]["usages"]
+    assert [(one["purchase_amount"], one["discount_amount"]) for one in usage] == [("300.00", "30.00")]
 
 
 async def test_promotions_by_quantity_follow_the_lines(counter: Counter) -> None:

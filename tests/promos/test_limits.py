@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.domain.inventory.service import StockService
+from app.domain.inventory.service import StockService, Trade
 from tests.promos.market import Market
 
 REACHED = {"detail": "You have reached the limit of this promotion.", "code": "limit_reached"}
@@ -77,7 +77,7 @@ async def test_units_that_came_back_free_the_limit(market: Market) -> None:
     first, _ = await buy(market, buyer, promo, 1), await buy(market, buyer, promo, 2)
     await refused(market, buyer, promo, 1, units_left=0)
     pool = await market.pool_of(promo)
-    assert await StockService(market.db).give_back(pool, 1, cause=f"order {first} cancelled") == pool
+    await StockService(market.db).trade([Trade(pool, -1, f"order {first}")])
     await market.run("UPDATE reservation_finished SET returned_at = now() WHERE order_id = :order", order=first)
     (listed,) = await market.active(buyer)
     assert (listed["stock"], listed["units_left"]) == (1, 1)

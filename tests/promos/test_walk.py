@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.inventory.service import NotEnough, StockService, audit
+from app.domain.inventory.service import NotEnough, StockService, Trade, audit
 from app.domain.promos.service.claims import Ask, ClaimEngine
 from app.domain.promos.service.holds import HoldService
 from app.errors import Conflict
@@ -203,7 +203,8 @@ class Walk:
     async def give_back(self) -> None:
         """What cancelling an order does to the stock, the buyer's limit included."""
         if hold := self.any_hold("confirmed"):
-            home = await self.stock.give_back(hold.pool, hold.units, cause="walk")
+            (left,) = await self.stock.trade([Trade(hold.pool, -hold.units, "walk")])
+            home = left.pool_id
             await self.market.run("UPDATE reservation_finished SET returned_at = now() WHERE token = :t", t=hold.token)
             assert home == (hold.pool if self.model.open_pool(hold.pool) else self.item.pool_id)
             self.model.free[home] += hold.units

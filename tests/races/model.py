@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.domain.inventory.service import NotEnough, StockService
+from app.domain.inventory.service import NotEnough, StockService, Trade
 from app.domain.promos.service.claims import Ask, ClaimEngine, Verdict
 from app.domain.promos.service.holds import HoldService
 from app.errors import Conflict
@@ -261,12 +261,12 @@ class StockMachine(RuleBasedStateMachine):
         """What the cancellation of an order does: units come home, and count against nobody's limit."""
         sold = [h for h in self.holds if h.end == "confirmed"]
         hold = sold[which % len(sold)]
-        home = self.world.do(self.world.stock("give_back", hold.pool, hold.quantity, cause="model"))
-        assert home == self.account(hold.pool)
+        (left,) = self.world.do(self.world.stock("trade", [Trade(hold.pool, -hold.quantity, "model")]))
+        assert left.pool_id == self.account(hold.pool)
         returned = "UPDATE reservation_finished SET returned_at = clock_timestamp() WHERE token = $1"
         self.world.do(self.world.arena.pool.execute(returned, hold.token))
         hold.end = "returned"
-        self.units[home] += hold.quantity
+        self.units[left.pool_id] += hold.quantity
 
     @invariant()
     def nothing_is_lost_or_made(self) -> None:

@@ -1,13 +1,11 @@
 """Quotes as carts and orders read them: what is sold, at which price, out of which stock."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.service.coupons import CouponExhausted
@@ -20,6 +18,7 @@ from app.settings import Settings
 from tests.factories import make_user
 from tests.factories_catalog import make_category, make_product
 from tests.factories_marketing import HOUR, around_now, make_bulk, make_coupon, make_offer, make_rate, make_scheduled
+from tests.statements import statements
 
 D = Decimal
 
@@ -158,22 +157,6 @@ async def test_coupons_that_are_refused(db: AsyncSession, quoting: QuoteService)
         quote = await quoting.quote(wanted, **unknown)  # type: ignore[arg-type]
         with pytest.raises(Refused, match="no existe"):
             quote.require_coupon()
-
-
-@contextmanager
-def statements(db: AsyncSession) -> Iterator[list[str]]:
-    """What is sent to the database meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
-
-    engine = db.get_bind()
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("lines", [1, 50])

@@ -65,7 +65,13 @@ class Watch(Generic[T]):
     async def _run(self) -> None:
         while True:
             self._told.clear()
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # A row that nobody can read, say: the value stands, and is looked at again, not at once over and over.
+                log.exception("watch_broken", channel=self._channel)
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), LOOK_SECONDS)
 

@@ -5,6 +5,7 @@ import time
 import structlog
 
 from app.domain.devices.service.devices import DeviceService
+from app.domain.inventory.service import StockService
 from app.domain.notifications.service.notifications import NotificationService
 from app.domain.notifications.service.promos import PromoPushService, forget_old, give_up_lost, slices
 from app.domain.notifications.service.sending import Scope
@@ -16,6 +17,8 @@ SEND_SECONDS = 300
 EXPAND_SECONDS = 120.0
 # Less than the time to the next sweep, so that they do not fill the worker.
 SWEEP_SECONDS = 14.0
+# Lowered pools that one look takes; the next one takes the rest.
+MOST_POOLS = 10_000
 
 log = structlog.get_logger("app.jobs")
 
@@ -76,7 +79,18 @@ async def order_created(work: Work, order_id: int) -> int:
     """Staff hear of a new order, and of what it has made scarce; how many pushes."""
     async with work.transaction() as session:
         service = NotificationService(session, work.settings)
-        ids = await service.order_created(order_id) + await service.low_stock(order_id)
+        ids = await service.order_created(order_id) + await service.low_stock(await service.pools_of(order_id))
+        await service.queue(ids)
+    return len(ids)
+
+
+@job("notifications:watch_stock", housekeeping=True)
+async def watch_stock(work: Work) -> int:
+    """Staff hear of what has become scarce by holds, their own writing, orders that changed; how many pushes."""
+    async with work.transaction() as session:
+        service = NotificationService(session, work.settings)
+        pools = await StockService(session).to_look_at(MOST_POOLS)
+        ids = await service.low_stock([*pools, *await service.missing()])
         await service.queue(ids)
     return len(ids)
 

@@ -63,6 +63,7 @@ SCHEDULE = (
     Periodic("* * * * * */30", promos.notify_active_promos),
     Periodic("* * * * * 5", promos.activate_and_notify_promos),
     Periodic("* * * * * */15", notifications.sweep),
+    Periodic("* * * * * */15", notifications.watch_stock),
     Periodic("* * * * * */30", payments.reconcile),
     Periodic("47 * * * *", payments.forget_notifications),
     Periodic("* * * * * 10", upkeep.settle_closed_pools),

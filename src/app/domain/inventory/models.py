@@ -122,3 +122,14 @@ class StockEntry(Identified, Base):
     kind: Mapped[str] = mapped_column(String(12))
     cause: Mapped[str] = mapped_column(String(200), server_default="")
     created_at: Mapped[CreatedAt]
+
+
+class LoweredPool(Identified, Base):
+    """A pool that something else than a new order has lowered: whoever tells of scarce stock has yet to look at it.
+
+    A queue without keys, so that nobody who writes into it waits for anybody.
+    """
+
+    __tablename__ = "stock_lowered"
+
+    pool_id: Mapped[int]

@@ -26,14 +26,20 @@ SWEEP = text("SELECT stock_sweep(:limit)")
 
 CLOSE_AT = text("UPDATE stock_pool SET closes_at = COALESCE(:closes_at, clock_timestamp()) WHERE id = :pool")
 
-# Through ends_at a promotion is on, so a pool is closed after its closing time, not at it.
-HOME = text("""
-    SELECT CASE WHEN closes_at < clock_timestamp() THEN parent_id ELSE id END
-      FROM stock_pool WHERE id = :pool
-""")
+LOWERED = text("INSERT INTO stock_lowered (pool_id) SELECT unnest(:pools)").bindparams(_POOLS)
 
-# A pool may close, and be settled, between the choice of it and the units' arrival: then it is looked at again.
-UNSETTLE = text("UPDATE stock_pool SET settled_at = NULL WHERE id = :pool AND settled_at IS NOT NULL")
+# What was lowered since the last look, and what people hold now: a hold is no row of the ledger, and tells nobody.
+TO_LOOK_AT = text("""
+    WITH seen AS (
+        DELETE FROM stock_lowered WHERE id IN (
+            SELECT id FROM stock_lowered ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING pool_id
+    )
+    SELECT pool_id FROM seen
+    UNION
+    SELECT pool_id FROM reservation
+     ORDER BY pool_id
+""")
 
 CLOSED_PARENTS = text("""
     SELECT parent_id FROM stock_pool

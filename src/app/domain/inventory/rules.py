@@ -7,7 +7,6 @@ import msgspec
 # One slot for a pool that few buyers compete for; sixteen for one that many processes claim from at once.
 CALM_SLOTS = 1
 CONTENDED_SLOTS = 16
-MAX_UNITS = 2**31 - 1
 
 EntryKind = Literal["opening", "adjustment", "set_aside", "sale", "return"]
 

@@ -107,6 +107,8 @@ class StockService:
         if difference:
             await self._spread(pool_id, units)
             await self._enter(pool_id, difference, "adjustment", cause)
+        if difference < 0:
+            await self.lowered(pool_id)
         return difference
 
     async def add(self, pool_id: int, units: int, *, cause: str) -> int:
@@ -116,6 +118,8 @@ class StockService:
             raise NotEnough(free)
         await self._spread(pool_id, free + units)
         await self._enter(pool_id, units, "adjustment", cause)
+        if units < 0:
+            await self.lowered(pool_id)
         return free
 
     async def set_aside(self, pool_id: int, units: int, *, closes_at: datetime, cause: str) -> int:
@@ -127,6 +131,7 @@ class StockService:
         child = await self._new_pool(units, CONTENDED_SLOTS, parent_id=pool_id, closes_at=closes_at)
         await self._enter(pool_id, -units, "set_aside", cause)
         await self._enter(child, units, "set_aside", cause)
+        await self.lowered(pool_id)
         return child
 
     async def close_at(self, pool_id: int, closes_at: datetime | None) -> None:
@@ -172,16 +177,14 @@ class StockService:
         """They count again: the order stands after all."""
         await self.session.execute(queries.COUNT_AGAIN, {"order": order_id})
 
-    async def give_back(self, pool_id: int, units: int, *, cause: str) -> int:
-        """Units of a cancelled order come home: to their pool while it is open, else to the one it came from.
+    async def lowered(self, *pool_ids: int) -> None:
+        """These pools are to be looked at by whoever tells of scarce stock; of a trade its caller says so."""
+        if pool_ids:
+            await self.session.execute(queries.LOWERED, {"pools": list(pool_ids)})
 
-        Returns the pool that got them.
-        """
-        home: int = (await self.session.execute(queries.HOME, {"pool": pool_id})).scalar_one()
-        await self.session.execute(queries.PUT, {"pool": home, "units": units})
-        await self.session.execute(queries.UNSETTLE, {"pool": home})
-        await self._enter(home, units, "return", cause)
-        return home
+    async def to_look_at(self, limit: int) -> list[int]:
+        """Pools that were lowered, each told once, up to so many; and always those of which somebody holds units."""
+        return list((await self.session.execute(queries.TO_LOOK_AT, {"limit": limit})).scalars())
 
     async def sweep_expired(self, limit: int = 1000) -> int:
         """End up to `limit` due holds that nobody else works on; returns how many. A reader sees no change."""

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Date, Index, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, SmallInteger, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant
@@ -67,3 +68,19 @@ class PushLog(Identified, Base):
     expires_at: Mapped[Instant]
     created_at: Mapped[CreatedAt]
     sent_at: Mapped[Instant | None]
+
+
+class LowStockNotice(Base):
+    """That staff were told of a pool's fall to the limit, by the look of this name.
+
+    `entry_id` is the last row of the ledger that left more than that. `held`: what is missing was held by people who
+    may yet let it go, and then it counts as risen again.
+    """
+
+    __tablename__ = "low_stock_notice"
+    __table_args__ = (Index("ix_low_stock_notice_held", "pool_id", postgresql_where=text("held")),)
+
+    pool_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    entry_id: Mapped[int]
+    held: Mapped[bool]
+    look: Mapped[UUID]

@@ -72,9 +72,11 @@ def new_order_words(order_id: int, recipient: str, total: Decimal) -> Words:
     return Words("new_order", f"Nuevo pedido #{order_id}", f"{recipient} · {money(total)}"[:BODY_LENGTH])
 
 
-def low_stock_words(product: str, product_id: int, units: int) -> Words:
+def low_stock_words(product: str, product_id: int, units: int, store: str | None = None) -> Words:
+    """Without a store it is the online shop's."""
     left = "queda 1 unidad" if units == 1 else f"quedan {units} unidades"
-    return Words("general", "Stock bajo", f"{product} (producto {product_id}): {left}"[:BODY_LENGTH])
+    place = f" en {store}" if store else ""
+    return Words("general", "Stock bajo", f"{product} (producto {product_id}){place}: {left}"[:BODY_LENGTH])
 
 
 _MOVES: dict[str, tuple[Kind, str, str]] = {

@@ -14,7 +14,7 @@ from app.domain.carts.models import Cart
 from app.domain.carts.queries import reading as queries
 from app.domain.carts.schemas import AbandonedCart, CartItem, product_of
 from app.domain.carts.service.lines import LineService, line_of
-from app.domain.carts.service.prices import NOTHING, CartPricer, Priced, PricedLine
+from app.domain.carts.service.prices import NOTHING, Bought, CartPricer, Priced, PricedLine
 from app.domain.marketing.service.coupon_details import coupon_details
 from app.domain.storefront.service.products import MEDIA_PATH
 from app.errors import NotFound
@@ -22,7 +22,7 @@ from app.settings import Settings
 
 
 class CartReader:
-    """Reads carts; changes nothing."""
+    """Reads carts, as many statements for many as for one; changes nothing."""
 
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
@@ -59,28 +59,16 @@ class CartReader:
     async def _shown(self, rows: Sequence[Any]) -> list[AbandonedCart]:
         items = await LineService(self.session).of([row.id for row in rows])
         coupons = await coupon_details(self.session, (row.coupon_id for row in rows))
+        open_ones = [row for row in rows if row.status in rules.LIVE and items.get(row.id)]
+        carts = [Bought([line_of(line) for line in items[row.id]], row.coupon_id, row.user_id) for row in open_ones]
+        known = zip(open_ones, await self.pricer.price_all(carts), strict=True)
+        priced = {row.id: _with_what_is_gone(items[row.id], now) for row, now in known}
         shown = []
         for row in rows:
-            lines = items.get(row.id, [])
-            cart = self._cart(row, lines, await self._priced(row, lines))
+            cart = self._cart(row, items.get(row.id, []), priced.get(row.id))
             cart.coupon_details = coupons.get(row.coupon_id)
             shown.append(cart)
         return shown
-
-    async def _priced(self, row: Any, lines: Sequence[Any]) -> Priced | None:
-        """What an open cart costs now; None for one that is over. What is for sale no more costs what it did."""
-        if row.status not in rules.LIVE or not lines:
-            return None
-        wanted = [line_of(line) for line in lines]
-        known = await self.pricer.price(wanted, coupon_id=row.coupon_id, user_id=row.user_id)
-        prices = [line.price for line in lines]
-        gone = dict(enumerate(wanted))
-        for each in known.lines:
-            prices[each.place] = each.price
-            del gone[each.place]
-        rest = sum((prices[place] * line.quantity for place, line in gone.items()), NOTHING)
-        every = [PricedLine(line, prices[place], place) for place, line in enumerate(wanted)]
-        return Priced(every, known.subtotal + rest, known.discount)
 
     def _cart(self, row: Any, lines: Sequence[Any], priced: Priced | None) -> AbandonedCart:
         prices = [line.price for line in lines] if priced is None else [each.price for each in priced.lines]
@@ -112,6 +100,19 @@ class CartReader:
     def _item(self, row: Any, price: Decimal) -> CartItem:
         product = product_of(row, self.media_url)
         return CartItem(row.id, row.product_id, product, row.quantity, price, row.variants, row.variants_label)
+
+
+def _with_what_is_gone(lines: Sequence[Any], known: Priced) -> Priced:
+    """What an open cart costs now; what is for sale no more costs what it did."""
+    wanted = [line_of(line) for line in lines]
+    prices = [line.price for line in lines]
+    gone = dict(enumerate(wanted))
+    for each in known.lines:
+        prices[each.place] = each.price
+        del gone[each.place]
+    rest = sum((prices[place] * line.quantity for place, line in gone.items()), NOTHING)
+    every = [PricedLine(line, prices[place], place) for place, line in enumerate(wanted)]
+    return Priced(every, known.subtotal + rest, known.discount)
 
 
 def _veiled(cart: AbandonedCart) -> AbandonedCart:

@@ -1,5 +1,6 @@
 """Coupons and their uses."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,18 @@ def for_buyer(user_id: int | None, *, code: str | None = None, coupon_id: UUID |
     return coupons().add_columns(uses.label("used_by_user")).where(wanted)
 
 
+def for_buyers(pairs: Sequence[tuple[UUID, int | None]]) -> ReadStatement:
+    """Some coupons, each as it stands for a buyer; `pair` is the place of the pair that asked for it."""
+    ids = cast([coupon for coupon, _ in pairs], ARRAY(Uuid))
+    buyers = cast([buyer for _, buyer in pairs], ARRAY(BigInteger))
+    unnested = func.unnest(ids, buyers).table_valued("coupon", "buyer", with_ordinality="place", name="asked")
+    asked = unnested.render_derived()
+    mine = (CouponUse.coupon_id == Coupon.id, CouponUse.user_id == asked.c.buyer, CouponUse.given_back_at.is_(None))
+    uses = select(func.count()).where(*mine).correlate(Coupon, asked).scalar_subquery()
+    columns = (uses.label("used_by_user"), (asked.c.place - 1).label("pair"))
+    return coupons().add_columns(*columns).join(asked, asked.c.coupon == Coupon.id)
+
+
 def uses(*coupon_ids: UUID, most: int | None = None, order_id: int | None = None) -> ReadStatement:
     """The live uses of some coupons, newest first; of each coupon at most so many, or that of an order."""
     mine = [] if order_id is None else [CouponUse.order_id == order_id]
@@ -90,6 +103,11 @@ TAKE = text("SELECT coupon_take(:coupon, :order, :user, :discount, :purchase, :a
 )
 
 GIVE_BACK = text("SELECT coupon_give_back(:orders)").bindparams(bindparam("orders", type_=ARRAY(BigInteger)))
+
+RESTATE = text("""
+    UPDATE coupon_use SET discount_amount = :discount, purchase_amount = :purchase
+     WHERE order_id = :order AND given_back_at IS NULL
+""")
 
 # The carts and orders that bear a coupon: waited for, and then those that have come to bear it since, which is refused
 # where somebody else holds one of them.

@@ -56,6 +56,11 @@ class CouponService:
             amounts = last.discount_amount, last.purchase_amount
             await self._take(last.coupon_id, order_id, last.user_id, *amounts, again=True)
 
+    async def restate(self, order_id: int, amount: Decimal, purchase_amount: Decimal) -> None:
+        """What an order's live use takes off, and of what, after a change of the order, which the caller has locked."""
+        values = {"order": order_id, "discount": amount, "purchase": purchase_amount}
+        await self.session.execute(queries.RESTATE, values)
+
     async def give_back(self, *order_ids: int) -> int:
         """The uses of these orders can be taken by others; how many there were. Asking twice is asking once."""
         given = await self.session.execute(queries.GIVE_BACK, {"orders": list(order_ids)})

@@ -1,7 +1,7 @@
 """The rules of prices as the engine takes them."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ _SAME = tuple(name for name in Coupon.__struct_fields__ if name != "categories")
 
 
 class RuleService:
-    """Reads alone: one statement for the rules of any number of products, one for a coupon."""
+    """Reads alone: one statement for the rules of any number of products, one for coupons."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -38,6 +38,16 @@ class RuleService:
         """The row of a coupon by its code or id, as it stands for a buyer; None when there is none."""
         statement = coupon_queries.for_buyer(user_id, code=code, coupon_id=coupon_id)
         return (await self.session.execute(statement)).one_or_none()
+
+    async def coupons(self, pairs: Sequence[tuple[UUID | None, int | None]]) -> list[Coupon | None]:
+        """The coupon of each pair of a coupon's id and a buyer's; None for no id and an unknown one. One statement."""
+        known = [(place, coupon, buyer) for place, (coupon, buyer) in enumerate(pairs) if coupon is not None]
+        found: list[Coupon | None] = [None] * len(pairs)
+        if known:
+            statement = coupon_queries.for_buyers([(coupon, buyer) for _, coupon, buyer in known])
+            for row in await self.session.execute(statement):
+                found[known[row.pair][0]] = coupon_of(row)
+        return found
 
 
 def coupon_of(row: Row[*tuple[Any, ...]]) -> Coupon:

@@ -1,8 +1,9 @@
 """Pushes about orders and tests, and what is shown of all pushes."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -66,21 +67,31 @@ class NotificationService:
         words = new_order_words(order.id, order.recipient_name, order.total)
         return await self._about(order, words, recipients, event=None if by_hand else order.first_event)
 
-    async def low_stock(self, order_id: int) -> list[int]:
-        """Staff who want to know hear of products that this order brought down to the limit; ids of pushes to be sent.
+    async def missing(self) -> list[int]:
+        """Pools that staff were told of while people held what is missing."""
+        return list((await self.session.execute(stock.HELD)).scalars())
 
-        Once a crossing: the order before was above the limit, the next one is below it.
+    async def pools_of(self, order_id: int) -> list[int]:
+        """What an order's units came out of."""
+        return list((await self.session.execute(stock.OF_ORDER, {"order": order_id})).scalars())
+
+    async def low_stock(self, pool_ids: Sequence[int]) -> list[int]:
+        """Staff who want to know hear which of these pools have fallen to the limit; ids of pushes to be sent.
+
+        Once a fall, whoever looks however often; again when there was more than the limit in between.
         """
-        limit = self.settings.low_stock_limit
-        values = {"order": order_id, "order_text": str(order_id), "limit": limit}
-        crossed = (await self.session.execute(stock.CROSSED, values)).all()
-        rows = (await self.session.execute(stock.STAFF_DEVICES)).all() if crossed else []
+        if not pool_ids:
+            return []
+        values = {"pools": list(pool_ids), "limit": self.settings.low_stock_limit}
+        await self.session.execute(stock.RISEN, values)
+        fallen = (await self.session.execute(stock.FALLEN, values | {"look": uuid4()})).all()
+        rows = (await self.session.execute(stock.STAFF_DEVICES)).all() if fallen else []
         recipients = [Recipient(row.id, row.user_id, Window.of(row.start_hour, row.end_hour)) for row in rows]
         ids: list[int] = []
-        for found in crossed:
+        for found in fallen:
             data = {"type": "low_stock", "product_id": str(found.product_id), "stock": str(found.units)}
-            told = {"data": data, "collapse": f"low-stock-{found.entry}", "event": None}
-            words = low_stock_words(found.name, found.product_id, int(found.units))
+            told = {"data": data, "collapse": f"low-stock-{found.pool_id}", "event": None}
+            words = low_stock_words(found.name, found.product_id, int(found.units), found.store)
             ids += await self._write(words, recipients, ORDER_LIFE, told)
         return ids
 

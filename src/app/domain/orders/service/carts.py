@@ -16,8 +16,6 @@ from app.domain.orders.service.creation import Placer
 from app.domain.orders.service.drafts import NewOrder
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.service.prices import Wanted
-from app.domain.storefront.service.picking import WantedLine
-from app.domain.storefront.service.quotes import QuoteService
 from app.http.principal import Principal
 from app.settings import Settings
 
@@ -56,18 +54,7 @@ class CartDesk:
             await self.log.write(self.actor, "status_change", "abandonedcart", deed)
             return order_id, await CartReader(self.session, self.settings).get(cart_id)
 
-        return await Placer(self.session, self.settings, self.actor).place_and_read(
-            _order_of(cart, await self._coupon(cart)), settle
-        )
-
-    async def _coupon(self, cart: Convertible) -> str | None:
-        """The code of the cart's coupon, if it is still good for these lines: the order costs what the cart shows."""
-        if cart.coupon_id is None:
-            return None
-        lines = [WantedLine(line.product_id, line.quantity, line.variants) for line in cart.lines]
-        quotes = QuoteService(self.session, self.settings)
-        quote = await quotes.quote(lines, coupon_id=cart.coupon_id, user_id=cart.user_id, lenient=True)
-        return quote.coupon.code if quote.coupon is not None and quote.coupon_id is not None else None
+        return await Placer(self.session, self.settings, self.actor).place_and_read(_order_of(cart), settle)
 
     async def migrate(self) -> Migrated:
         """Orders that were abandoned become abandoned carts and go to the archive: nothing is won back twice."""
@@ -84,10 +71,11 @@ class CartDesk:
         return Migrated(len(row.moved), row.found - len(row.moved))
 
 
-def _order_of(cart: Convertible, coupon_code: str | None) -> NewOrder:
+def _order_of(cart: Convertible) -> NewOrder:
+    """With the cart's coupon if it still holds: the order costs what the cart shows."""
     lines = [Wanted(line.product_id, line.quantity, line.variants, line.label) for line in cart.lines]
     return NewOrder(
-        user_id=cart.user_id, contact=_fitting(cart.contact), lines=lines, coupon_code=coupon_code, cause="cart"
+        user_id=cart.user_id, contact=_fitting(cart.contact), lines=lines, coupon_id=cart.coupon_id, cause="cart"
     )
 
 

@@ -46,7 +46,9 @@ class Placer:
         risen above what the client named, the coupon is used up or units are gone. Nothing is stored then.
         """
         pricer = OrderPricer(self.session, self.settings)
-        quote = await pricer.quote(order.lines, coupon_code=order.coupon_code, user_id=order.user_id)
+        quote = await pricer.quote(
+            order.lines, coupon_code=order.coupon_code, coupon_id=order.coupon_id, user_id=order.user_id
+        )
         order_id, minimum = (await self.session.execute(queries.NUMBER)).one()
         await self._check(order, quote, minimum)
         if order.anonymous_id is not None:
@@ -61,7 +63,8 @@ class Placer:
 
     async def _check(self, order: NewOrder, quote: Quote, minimum: Decimal) -> None:
         rules.check_minimum(quote.subtotal, minimum)
-        quote.require_coupon()
+        if order.coupon_id is None:
+            quote.require_coupon()
         if dearer := risen(order.lines, quote.lines):
             raise rules.price_changed(dearer)
         if quote.subtotal > rules.LARGEST:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,13 +26,17 @@ _NO_CONTACT = {
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that is asked for. `contact` are the columns of who gets it where; `cause` a word for its timeline."""
+    """An order that is asked for. `contact` are the columns of who gets it where; `cause` a word for its timeline.
+
+    A coupon that is named by its code has to hold; of one by its id the order takes the good, if there is any.
+    """
 
     user_id: int | None
     contact: Mapping[str, Any]
     lines: Sequence[Wanted]
     payment_method: PaymentMethod = "cash"
     coupon_code: str | None = None
+    coupon_id: UUID | None = None
     anonymous_id: str | None = None
     cause: str = "created"
 

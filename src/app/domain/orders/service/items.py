@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.inventory.service import StockService, TooFew, Trade
+from app.domain.marketing.service.coupons import CouponService
 from app.domain.orders import rules
 from app.domain.orders.models import Order, OrderItem
 from app.domain.orders.schemas.inputs import OrderItemPatch
@@ -94,6 +95,8 @@ class ItemEditor:
         }
         statement = update(Order).where(Order.id == order.id)
         await self.session.execute(statement.values(updated_at=func.clock_timestamp(), **values))
+        if order.coupon_id is not None:
+            await CouponService(self.session).restate(order.id, sums.discount, sums.subtotal)
         return sums.total
 
     async def _trade(self, order_id: int, changed: Sequence[Any], wanted: Mapping[int, int]) -> None:
@@ -102,10 +105,12 @@ class ItemEditor:
             for pool_id in line.pool_ids:
                 units[pool_id] += wanted[line.id] - line.quantity
         trades = [Trade(pool_id, more, f"order {order_id}") for pool_id, more in units.items() if more]
+        stock = StockService(self.session)
         try:
-            await StockService(self.session).trade(trades)
+            left = await stock.trade(trades)
         except TooFew as error:
             raise await refusal_of(self.session, error) from error
+        await stock.lowered(*(pool.pool_id for pool in left if pool.wanted > 0))
 
     async def _log(self, order_id: int, changed: Sequence[Any], wanted: Mapping[int, int]) -> None:
         changes = {f"item {line.id}": [line.quantity, wanted[line.id]] for line in changed}

@@ -205,7 +205,8 @@ class OrderLife:
         await self.session.execute(queries.HOLD_STOCK, {"id": order.id})
         if order.coupon_id is not None:
             await CouponService(self.session).take_again(order.id)
-        await self.stock.trade(await self._trades([order.id], sign=1))
+        left = await self.stock.trade(await self._trades([order.id], sign=1))
+        await self.stock.lowered(*(pool.pool_id for pool in left))
 
     async def _trades(self, order_ids: Sequence[int], *, sign: int) -> list[Trade]:
         rows = await self.session.execute(queries.TAKEN, {"ids": list(order_ids)})

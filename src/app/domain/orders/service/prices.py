@@ -36,9 +36,12 @@ class OrderPricer:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.quotes = QuoteService(session, settings)
 
-    async def quote(self, lines: Sequence[Wanted], *, coupon_code: str | None, user_id: int | None) -> Quote:
+    async def quote(
+        self, lines: Sequence[Wanted], *, coupon_code: str | None, coupon_id: UUID | None, user_id: int | None
+    ) -> Quote:
         """Raises Refused for what cannot be sold; a coupon's refusal stands in the quote."""
-        return await self.quotes.quote(_as_quoted(lines), coupon_code=coupon_code, user_id=user_id)
+        wanted = _as_quoted(lines)
+        return await self.quotes.quote(wanted, coupon_code=coupon_code, coupon_id=coupon_id, user_id=user_id)
 
     async def quote_each(self, orders: Sequence[Sequence[Wanted]]) -> list[Quote | None]:
         """The lines of several orders without coupons; None for what `quote` would refuse."""

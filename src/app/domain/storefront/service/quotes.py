@@ -1,7 +1,7 @@
 """What a purchase costs, and why: everything that shows or charges a price of several things asks here."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from app.domain.pricing.rules.facts import Coupon, Rules
 from app.domain.pricing.rules.quotes import CouponOutcome, PricedLine
 from app.domain.pricing.rules.quotes import Quote as PricedQuote
 from app.domain.pricing.rules.reasons import reasons_of
+from app.domain.storefront.rules.choices import Sold
 from app.domain.storefront.service.picking import Picked, WantedLine, picked_of
 from app.domain.storefront.service.sold import rate_for, read_sold
 from app.errors import Refused
@@ -81,6 +82,17 @@ class Quote(msgspec.Struct, frozen=True):
         raise Refused(refusal.message, code=refusal.code)
 
 
+class Purchase(msgspec.Struct, frozen=True):
+    """What somebody means to buy, and with which coupon."""
+
+    lines: Sequence[WantedLine]
+    coupon_id: UUID | None = None
+    user_id: int | None = None
+
+
+Chooser = Callable[[WantedLine, Mapping[int, Sold]], WantedLine]
+
+
 class QuoteService:
     """Reads alone, in at most four statements whatever the number of lines."""
 
@@ -116,22 +128,27 @@ class QuoteService:
 
     async def quote_each(self, purchases: Sequence[Sequence[WantedLine]]) -> list[Quote | None]:
         """As `quote`, of several purchases without a coupon, in statements of one; None for what would be refused."""
-        wanted = {line.product_id for lines in purchases for line in lines}
-        sold, now = await read_sold(self.session, wanted)
-        rate = await rate_for(self.session, sold.values())
-        picked = [picked_of(lines, sold, rate, lenient=True) for lines in purchases]
-        rules = await self._rules([each for of_one in picked for each in of_one], None, now)
+        quotes = await self.quote_all([Purchase(lines) for lines in purchases])
         return [
-            _whole(
-                of_one,
-                engine.price([each.line for each in of_one], rules, now=now, zone=self.settings.zone),
-                None,
-                rate,
-                now,
-            )
-            if len(of_one) == len(lines)
-            else None
-            for of_one, lines in zip(picked, purchases, strict=True)
+            quote if len(quote.lines) == len(lines) else None for quote, lines in zip(quotes, purchases, strict=True)
+        ]
+
+    async def quote_all(self, purchases: Sequence[Purchase], choose: Chooser | None = None) -> list[Quote]:
+        """Several purchases, leniently, in statements of one. `choose` may make of a line what is priced in its place.
+
+        A coupon that is refused takes nothing off.
+        """
+        sold, now = await read_sold(self.session, {line.product_id for each in purchases for line in each.lines})
+        rate = await rate_for(self.session, sold.values())
+        lines = [[choose(line, sold) for line in each.lines] if choose else each.lines for each in purchases]
+        picked = [picked_of(of_one, sold, rate, lenient=True) for of_one in lines]
+        rules = await self._rules([each for of_one in picked for each in of_one], None, now)
+        coupons = await self.rules.coupons([(each.coupon_id, each.user_id) for each in purchases])
+        owns = [msgspec.structs.replace(rules, coupon=coupon) for coupon in coupons]
+        zone = self.settings.zone
+        return [
+            _whole(of_one, engine.price([each.line for each in of_one], own, now=now, zone=zone), None, rate, now)
+            for of_one, own in zip(picked, owns, strict=True)
         ]
 
     async def _coupon(
