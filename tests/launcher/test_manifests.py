@@ -1,0 +1,156 @@
+"""docs/deploy/: every object by Kubernetes' own schema, and what one file says of another."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from prometheus_client import generate_latest
+
+from app import metrics
+from app.domain.site.service import figures
+from app.environment import database_url_of
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "docs" / "deploy"
+VERSION = "1.33"
+FOLDER = DEPLOY / "kubernetes"
+OBJECTS: list[tuple[str, dict[str, Any]]] = [
+    (path.name, each)
+    for path in sorted(FOLDER.glob("*.yaml"))
+    if path.name != "kustomization.yaml"
+    for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+]
+
+
+def of_kind(kind: str) -> dict[str, dict[str, Any]]:
+    return {each["metadata"]["name"]: each for _, each in OBJECTS if each["kind"] == kind}
+
+
+PODS = {name: each["spec"]["template"] for kind in ("Deployment", "Job") for name, each in of_kind(kind).items()}
+
+
+@pytest.mark.parametrize(
+    ("file", "each"), OBJECTS, ids=[f"{f}-{o['kind']}-{o['metadata']['name']}" for f, o in OBJECTS]
+)
+def test_by_the_schema(file: str, each: dict[str, Any]) -> None:
+    kubernetes_validate.validate(each, VERSION, strict=True)
+    assert file
+    assert each["kind"] == "Namespace" or each["metadata"]["namespace"] == "relampago"
+
+
+def test_the_schema_says_no() -> None:
+    wrong = yaml.safe_load((FOLDER / "namespace.yaml").read_text(encoding="utf-8").partition("---")[0])
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong | {"speck": {}}, VERSION, strict=True)
+
+
+def test_every_file_is_applied() -> None:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+    assert sorted(listed) == sorted({file for file, _ in OBJECTS} - {"secret.example.yaml"})
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_may_nothing(name: str) -> None:
+    pod = PODS[name]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "memory" in container["resources"]["limits"]
+        assert "cpu" not in container["resources"]["limits"]
+
+
+def test_the_user_is_the_image_s() -> None:
+    (user,) = re.findall(r"^USER (\d+):\d+$", (ROOT / "Containerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {pod["spec"]["securityContext"]["runAsUser"] for pod in PODS.values()} == {int(user)}
+
+
+def test_what_pods_refer_to_is_there() -> None:
+    secrets, maps = set(of_kind("Secret")), {"relampago-settings"}
+    for pod in PODS.values():
+        for container in pod["spec"]["containers"]:
+            for source in container["envFrom"]:
+                kind, reference = next(iter(source.items()))
+                assert reference["name"] in (secrets if kind == "secretRef" else maps)
+        for volume in pod["spec"]["volumes"]:
+            assert volume.get("secret", {}).get("secretName", "relampago-google") in secrets
+
+
+@pytest.mark.parametrize("name", ["relampago-api", "relampago-worker"])
+def test_what_serves_does_not_know_the_owner(name: str) -> None:
+    sources = PODS[name]["spec"]["containers"][0]["envFrom"]
+    assert "relampago-owner" not in str(sources)
+    assert "DATABASE_ADMIN_URL" not in of_kind("Secret")["relampago-secrets"]["stringData"]
+
+
+def test_settings_are_settings() -> None:
+    lines = (FOLDER / "settings.env").read_text(encoding="utf-8").splitlines()
+    names = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+    for secret in ("relampago-secrets", "relampago-owner"):
+        names |= set(of_kind("Secret")[secret]["stringData"])
+    assert {name.lower() for name in names} <= set(Settings.__struct_fields__)
+    assert database_url_of(of_kind("Secret")["relampago-secrets"]["stringData"]).startswith("postgresql://")
+
+
+@pytest.mark.parametrize("kind", ["PodDisruptionBudget", "HorizontalPodAutoscaler"])
+def test_each_deployment_has_one(kind: str) -> None:
+    deployments = of_kind("Deployment")
+    assert set(of_kind(kind)) == set(deployments)
+    for name, each in of_kind(kind).items():
+        if kind == "PodDisruptionBudget":
+            assert each["spec"]["selector"] == deployments[name]["spec"]["selector"]
+            assert each["spec"]["minAvailable"] < of_kind("HorizontalPodAutoscaler")[name]["spec"]["minReplicas"]
+        else:
+            assert each["spec"]["scaleTargetRef"]["name"] == name
+            assert "replicas" not in deployments[name]["spec"]
+
+
+def test_figures_that_are_asked_for_exist() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "adapter-rules.yaml").read_text(encoding="utf-8"))
+    given = {rule["name"]["as"] for group in ("rules", "externalRules") for rule in rules[group]}
+    asked = set()
+    for each in of_kind("HorizontalPodAutoscaler").values():
+        for metric in each["spec"]["metrics"]:
+            asked |= {part["metric"]["name"] for part in metric.values() if isinstance(part, dict) and "metric" in part}
+    assert asked == given
+    assert _unknown((DEPLOY / "prometheus" / "adapter-rules.yaml").read_text(encoding="utf-8"), given) == set()
+
+
+def test_alerts_are_about_figures_that_exist() -> None:
+    text = (DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
+    groups = yaml.safe_load(text)["groups"]
+    names = [rule["alert"] for group in groups for rule in group["rules"]]
+    assert len(names) == len(set(names)) == 9
+    assert _unknown(text, set()) == set()
+
+
+def _unknown(text: str, also: set[str]) -> set[str]:
+    """Names of figures in a text that neither processes count nor `/metrics` reads."""
+    source = Path(figures.__file__).read_text(encoding="utf-8")
+    known = set(re.findall(r"^# HELP (relampago_\w+)", generate_latest(metrics.REGISTRY).decode(), re.MULTILINE))
+    known |= set(re.findall(r'"(relampago_\w+)"', source)) | also
+    known |= {f"{name}_{part}" for name in known for part in ("bucket", "count", "sum")}
+    return set(re.findall(r"\brelampago_\w+", text)) - known
+
+
+def test_the_cluster_keeps_what_it_acknowledged() -> None:
+    cluster, pooler = yaml.safe_load_all((DEPLOY / "postgresql" / "cluster.yaml").read_text(encoding="utf-8"))
+    assert cluster["spec"]["postgresql"]["synchronous"] == {"method": "any", "number": 1, "dataDurability": "required"}
+    assert pooler["spec"]["cluster"]["name"] == cluster["metadata"]["name"]
+    assert pooler["spec"]["pgbouncer"]["poolMode"] == "transaction"
+    url = of_kind("Secret")["relampago-secrets"]["stringData"]["DATABASE_URL"]
+    assert f"@{pooler['metadata']['name']}:" in url
+    assert (
+        f"@{cluster['metadata']['name']}-rw:"
+        in of_kind("Secret")["relampago-owner"]["stringData"]["DATABASE_ADMIN_URL"]
+    )
