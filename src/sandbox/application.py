@@ -28,6 +28,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     control.list_requests,
     control.list_faults,
     control.add_fault,
+    control.clear_faults,
     control.reset,
     page.show,
     page.style,

@@ -38,6 +38,13 @@ async def add_fault(world: World, data: Fault) -> list[Fault]:
     return world.faults.waiting()
 
 
+@post("/__emu__/faults/clear", status_code=200)
+async def clear_faults(world: World) -> list[Fault]:
+    """From now on everything works; what happened stays on record."""
+    world.faults.reset()
+    return world.faults.waiting()
+
+
 @post("/__emu__/reset", status_code=200)
 async def reset(world: World) -> dict[str, str]:
     world.reset()

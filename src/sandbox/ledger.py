@@ -75,6 +75,7 @@ class Mail(msgspec.Struct):
     text: str
     html: str
     sent_at: dt.datetime
+    message_id: str = ""
 
 
 class Shelf(Generic[Item]):

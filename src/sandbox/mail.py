@@ -59,8 +59,9 @@ class Desk:
 
     def _deliver(self, envelope: Envelope, message: EmailMessage) -> None:
         text, html = _part(message, "plain"), _part(message, "html")
+        subject, number = (str(message.get(name, "")) for name in ("subject", "message-id"))
         for to in envelope.rcpt_tos:
-            self._world.ledger.mails.add(Mail(to, str(message.get("subject", "")), text, html, now()))
+            self._world.ledger.mails.add(Mail(to, subject, text, html, now(), number))
 
 
 def _part(message: EmailMessage, kind: str) -> str:

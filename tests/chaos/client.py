@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -32,18 +31,23 @@ class Client:
         self.refused_without_retry_after = 0
         # When each success came, by the monotonic clock, and how long its last try took.
         self.successes: list[tuple[float, float]] = []
-        self._turn = cycle(range(len(self.doors)))
+        self.turn = 0
         self._http = [httpx.AsyncClient(base_url=door, timeout=TIMEOUT, limits=LIMITS) for door in self.doors]
 
     async def close(self) -> None:
         for http in self._http:
             await http.aclose()
 
+    def next_door(self) -> int:
+        """The number of the door whose turn it is; the one after it is the next."""
+        number, self.turn = self.turn, (self.turn + 1) % len(self.doors)
+        return number
+
     async def send(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
         """One request at the next door. Raises httpx.TransportError."""
         begun = time.monotonic()
         try:
-            answer = await self._http[next(self._turn)].request(method, path, headers=headers, json=body)
+            answer = await self._http[self.next_door()].request(method, path, headers=headers, json=body)
         except httpx.TransportError as error:
             self.statuses[type(error).__name__] += 1
             raise
@@ -103,10 +107,10 @@ class Client:
 
 
 def is_verdict(answer: httpx.Response) -> bool:
-    """Whether the shop has decided. A 5xx leaves open what was done, and one's own call may still be running."""
+    """Whether the shop has decided. A 5xx leaves open what was done; a 409 that says when to ask again does too."""
     if answer.status_code >= 500 or answer.status_code == 429:
         return False
-    return not (answer.status_code == 409 and content_of(answer).get("code") == "idempotency_in_progress")
+    return not (answer.status_code == 409 and "retry-after" in answer.headers)
 
 
 def content_of(answer: httpx.Response) -> Any:

@@ -44,9 +44,11 @@ class Mall:
 class Crowd:
     """Shoppers who shop until they are told to go home; `calls` counts what they have asked for."""
 
-    def __init__(self, world: World, mall: Mall, seed: int, *, size: int = 12, pause: float = 0.02) -> None:
+    def __init__(
+        self, world: World, mall: Mall, seed: int, *, size: int = 12, pause: float = 0.02, client: Client | None = None
+    ) -> None:
         self.world, self.mall, self.size, self.pause = world, mall, size, pause
-        self.client: Client = world.client()
+        self.client = client or world.client()
         self.seed = seed
         self._home = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []

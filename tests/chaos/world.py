@@ -108,7 +108,7 @@ class World:
         environ = self.environ()
         self.sandbox = programs.sandbox(self.sandbox_port, self.smtp_port, environ, self.folder)
         self.apis = [programs.api(n, port, environ, self.folder) for n, port in enumerate(self.api_ports, 1)]
-        self.workers = [programs.worker(n, environ, self.folder) for n in (1, 2)]
+        self.workers = [programs.worker(n, environ | {"LOG_LEVEL": "info"}, self.folder) for n in (1, 2)]
         stack.push_async_callback(self._stop)
         await self.sandbox.start()
         await asyncio.to_thread(self._migrate)
@@ -196,6 +196,12 @@ class World:
         """An API process that was killed or has ended comes back on its port; returns when it is ready."""
         await self.apis[number].start(**extra)
         await self.api_ready(number)
+
+    async def serve(self, **extra: str) -> None:
+        """Both API processes anew, with these settings over the usual ones."""
+        for number, api in enumerate(self.apis):
+            await api.stop()
+            await self.restart(number, **extra)
 
     async def crash_database(self) -> float:
         """kill -9 of all of PostgreSQL, and its recovery; the monotonic time from which on it accepts again."""

@@ -46,6 +46,7 @@ async def test_a_mail_lies_in_its_inbox(sandbox: Sandbox, web: httpx.AsyncClient
         "text": "Hola Ana:\nTu código es 482913.\n",
         "html": "<p>Tu código es <b>482913</b></p>\n",
         "sent_at": mail["sent_at"],
+        "message_id": mail["message_id"],
     }
 
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -23,7 +26,7 @@ class TimedPool(AsyncAdaptedQueuePool):
 
 def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEngine:
     """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue."""
-    return create_async_engine(
+    engine = create_async_engine(
         settings.sqlalchemy_url,
         poolclass=TimedPool,
         pool_size=settings.db_pool_size,
@@ -37,6 +40,21 @@ def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEn
             "server_settings": {"application_name": name, "jit": "off", "timezone": "UTC"},
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _note_broken_connection)
+    return engine
+
+
+def _note_broken_connection(context: ExceptionContext) -> None:
+    """When the server ends a connection between two calls, asyncpg reports to the second one an error of its own state.
+
+    SQLAlchemy takes that for an error of the statement: told, it lets the connection go, and all that are as old.
+    """
+    seen: BaseException | None = context.original_exception
+    while seen is not None:
+        if isinstance(seen, asyncpg.InternalClientError):
+            context.is_disconnect = True
+            return
+        seen = seen.__cause__
 
 
 def session_maker(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:

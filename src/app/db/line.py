@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 
 CONNECT_SECONDS = 5.0
+# Classes of errors after which the server closes the connection, at once or in a moment.
+LAST_WORDS = ("08", "57P")
 
 
 class Line:
@@ -21,11 +23,19 @@ class Line:
         self._opening = asyncio.Lock()
 
     async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        """Rows of one statement. Raises what asyncpg raises, OSError and TimeoutError among it."""
-        connection = await self._open()
+        """Rows of one statement. Raises PostgresError and InterfaceError of asyncpg, OSError and TimeoutError."""
+        try:
+            return await self._fetch(await self._open(), statement, *arguments)
+        except asyncpg.InternalClientError as error:
+            # The driver's words for a server that has ended the connection between two calls of ours.
+            raise asyncpg.InterfaceError("the connection has broken") from error
+
+    async def _fetch(self, connection: asyncpg.Connection, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         try:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, timeout=self._seconds)
-        except asyncpg.PostgresError:
+        except asyncpg.PostgresError as error:
+            if str(error.sqlstate).startswith(LAST_WORDS):
+                connection.terminate()
             raise
         except BaseException:
             # Whether the statement ran is unknown, and the protocol's state too.

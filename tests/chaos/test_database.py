@@ -1,0 +1,70 @@
+"""R6 and R7: PostgreSQL crashes and recovers, and its connections are cut every two seconds, in mixed load."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from tests.chaos.proving import prove, unknown
+from tests.chaos.results import Goals
+from tests.chaos.shoppers import Crowd, Mall
+from tests.chaos.world import APP_CONNECTIONS, World
+
+pytestmark = pytest.mark.races
+BACK_SECONDS = 5.0
+BASELINE_SECONDS = 10.0
+CUT_PAUSE_SECONDS = 2.0
+_CUT = f"""
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+     WHERE {APP_CONNECTIONS} AND datname = current_database()
+"""
+
+
+async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
+    crashes = 20 if full_rounds else 2
+    chance, since = random.Random(seed), len(world.journal.calls)
+    back: list[float] = []
+    async with Crowd(world, mall, seed) as crowd:
+        for _ in range(crashes):
+            await crowd.busy(chance.randint(50, 250))
+            accepted = await world.crash_database()
+
+            async def served(accepted: float = accepted) -> bool:
+                return any(at - spent > accepted for at, spent in crowd.client.successes[-200:])
+
+            await world.until(served, "a call begun after the recovery succeeds", 60.0, 0.01)
+            back.append(next(at for at, spent in crowd.client.successes if at - spent > accepted) - accepted)
+    await prove(world, crowd.client)
+    lost, down = unknown(world, since), crowd.client.statuses["503"]
+    figure = (
+        f"{crashes} crashes, {len(world.journal.calls) - since} calls, {down} x 503, "
+        f"{crowd.client.statuses['500']} x 500, back after at most {max(back):.1f} s, {lost} without a verdict"
+    )
+    held = lost == 0 and down > 0 and max(back) <= BACK_SECONDS
+    goals.note("R6", "crashes of PostgreSQL: 0 lost acked, 503 while down, back <= 5 s", figure, held=held)
+    assert held, figure
+
+
+async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
+    seconds, since = 120.0 if full_rounds else 8.0, len(world.journal.calls)
+    cuts = 0
+    async with Crowd(world, mall, seed, pause=0.1) as crowd:
+        await crowd.busy(100)
+        baseline = await world.connections()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            cuts += int(await world.value(_CUT))
+            await asyncio.sleep(CUT_PAUSE_SECONDS)
+    await asyncio.sleep(BASELINE_SECONDS if full_rounds else 1.0)
+    after = await world.connections()
+    await prove(world, crowd.client)
+    calls = world.journal.calls[since:]
+    good = sum(call.tries <= 3 for call in calls) / len(calls)
+    figure = (
+        f"{cuts} connections cut in {seconds:.0f} s, {len(calls)} calls, {good:.2%} within two retries, "
+        f"{after} connections after, {baseline} before"
+    )
+    held = good >= 0.99 and unknown(world, since) == 0 and after <= baseline
+    goals.note("R7", "connections cut every 2 s: no false ack, >= 99 % within 2 retries, baseline", figure, held=held)
+    assert held, figure

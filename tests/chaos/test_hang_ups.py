@@ -1,0 +1,88 @@
+"""R18: a thousand clients that hang up in the middle of a request, and ask again later."""
+
+import asyncio
+import random
+import socket
+import struct
+
+import msgspec
+import pytest
+
+from tests.chaos.journal import Call
+from tests.chaos.proving import prove
+from tests.chaos.results import Goals
+from tests.chaos.shoppers import Mall
+from tests.chaos.wishes import Wishes
+from tests.chaos.world import World
+
+pytestmark = pytest.mark.races
+RESET = struct.pack("ii", 1, 0)
+AT_ONCE = 20
+LONGEST_SECONDS = 0.04
+
+
+def request_of(call: Call, headers: dict[str, str]) -> bytes:
+    """The bytes of a call on the wire."""
+    body = msgspec.json.encode(call.body) if call.body is not None else b""
+    told = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    lines = [f"{call.method} {call.path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def hang_up(port: int, request: bytes, chance: random.Random) -> None:
+    """Send the request, or a part of it, and go: with a reset, or with an ordinary close."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    part = len(request) if chance.random() < 0.7 else chance.randrange(len(request))
+    writer.write(request[:part])
+    await writer.drain()
+    await asyncio.sleep(chance.uniform(0, LONGEST_SECONDS))
+    if chance.random() < 0.5:
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        writer.transport.abort()
+    else:
+        writer.close()
+
+
+async def test_clients_hang_up(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
+    count, chance = 1000 if full_rounds else 60, random.Random(seed)
+    wishes = Wishes(world, mall, seed)
+    await asyncio.gather(*(wishes.make("order") for _ in range(2)))
+    before = await _busiest(world, wishes)
+    gone: list[Call] = []
+    while len(gone) < count:
+        calls = await wishes.mixture(min(AT_ONCE, count - len(gone)))
+        requests = [request_of(call, wishes.headers(call)) for call in calls]
+        await asyncio.gather(*(hang_up(chance.choice(world.api_ports), each, chance) for each in requests))
+        gone += calls
+    await asyncio.sleep(1.0)
+    after, locks = await world.connections(), await _locks(world)
+    done = [await wishes.insist(call) for call in gone]
+    differing = [found for call in done if call.end == "ack" and (found := await wishes.differs(call))]
+    await prove(world, wishes.client)
+    figure = (
+        f"{count} hung up; then {sum(call.end == 'ack' for call in done)} done, "
+        f"{sum(call.end == 'nack' for call in done)} refused; {after} connections ({before} before), {locks} locks held"
+    )
+    held = after <= before and locks == 0 and not differing and all(call.end in {"ack", "nack"} for call in done)
+    goals.note("R18", "clients that hang up: no leaked connection, no held lock, no half effect", figure, held=held)
+    assert held, (figure, differing[:3])
+
+
+async def _busiest(world: World, wishes: Wishes) -> int:
+    """How many connections the programs have when they had work enough to open all of them."""
+    for _ in range(2):
+        calls = await wishes.mixture(24)
+        await asyncio.gather(*(wishes.insist(call) for call in calls))
+    return await world.connections()
+
+
+async def _locks(world: World) -> int:
+    """Locks of rows and keys that somebody has who does nothing."""
+    held = """
+        SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+         WHERE a.datname = current_database() AND a.state <> 'active'
+           AND a.state_change < clock_timestamp() - interval '1 second'
+           AND l.locktype IN ('advisory', 'transactionid', 'tuple', 'relation')
+    """
+    return int(await world.value(held))

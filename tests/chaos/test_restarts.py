@@ -1,0 +1,81 @@
+"""R16: rolling restarts by SIGTERM in load, behind a balancer that asks the doors whether they are ready."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from tests.chaos.client import Client
+from tests.chaos.proving import prove, unknown
+from tests.chaos.results import Goals
+from tests.chaos.shoppers import Crowd, Mall
+from tests.chaos.world import World
+
+pytestmark = pytest.mark.races
+DRAIN_SECONDS = 10.0
+ASK_SECONDS = 0.25
+
+
+class Balancer(Client):
+    """Sends to doors that say they are ready; what could not connect goes to the other one, since nothing was sent."""
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        self.ready = [True] * len(self.doors)
+        task = asyncio.create_task(self._watch())
+        yield
+        task.cancel()
+
+    async def _watch(self) -> None:
+        async with httpx.AsyncClient(timeout=2.0) as http:
+            while True:
+                for number, door in enumerate(self.doors):
+                    try:
+                        self.ready[number] = (await http.get(f"{door}/readyz")).status_code == 200
+                    except httpx.TransportError:
+                        self.ready[number] = False
+                await asyncio.sleep(ASK_SECONDS)
+
+    async def send(self, method: str, path: str, headers: dict[str, str], body: object = None) -> httpx.Response:
+        for _ in self.doors:
+            if not self.ready[self.turn]:
+                self.next_door()
+            try:
+                return await super().send(method, path, headers, body)
+            except httpx.ConnectError:
+                self.statuses["ConnectError"] -= 1
+        raise httpx.ConnectError("no door is open")
+
+
+async def test_rolling_restarts(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
+    rounds, since = 10 if full_rounds else 1, len(world.journal.calls)
+    drains: list[float] = []
+    crowd = Crowd(world, mall, seed, client=Balancer(world.doors, world.journal))
+    assert isinstance(crowd.client, Balancer)
+    async with crowd.client.watching(), crowd:
+        for _ in range(rounds):
+            for number in range(2 if full_rounds else 1):
+                await crowd.busy(60)
+                begun = time.monotonic()
+                await world.apis[number].stop()
+                drains.append(time.monotonic() - begun)
+                await world.restart(number)
+                await crowd.busy(20)
+            for worker in world.workers[: 2 if full_rounds else 1]:
+                begun = time.monotonic()
+                await worker.stop()
+                drains.append(time.monotonic() - begun)
+                await worker.start()
+    await crowd.client.close()
+    await prove(world, crowd.client)
+    failed = {name: n for name, n in crowd.client.statuses.items() if n and not name.startswith(("2", "4"))}
+    figure = (
+        f"{rounds} rounds of 2 API processes and 2 workers, {sum(crowd.client.statuses.values())} requests, "
+        f"failed: {failed or 'none'}, drained in at most {max(drains):.1f} s"
+    )
+    held = not failed and max(drains) <= DRAIN_SECONDS and unknown(world, since) == 0
+    goals.note("R16", "rolling restarts: no request fails, no job is lost, drain <= 10 s", figure, held=held)
+    assert held, figure
