@@ -41,7 +41,6 @@ async def test_what_staff_take_over_is_theirs(office: Office) -> None:
     assert {row[:2] for row in rows} == {(boss.id, "127.0.0.1")}
     assert [(row[2], row[4]) for row in rows] == [
         ("update", "Producto actualizado: Maceta"),
-        ("update", "Producto actualizado: Maceta"),
         ("create", "Nuevo producto creado: Sustrato"),
         ("update", "Producto actualizado: Maceta"),
     ]

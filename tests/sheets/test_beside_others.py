@@ -5,30 +5,35 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.domain.catalog.service.products import ProductService
+from app.domain.catalog.service.batches import ProductBatch
 from app.domain.inventory.service import StockService
-from app.domain.sheets.service import records
+from app.domain.sheets.service import files, records
 from app.domain.sheets.service.files import CatalogFiles
 from tests.factories_catalog import make_category, make_product
-from tests.sheets.office import Office
+from tests.sheets.office import ROW, Office
 
 Sessions = async_sessionmaker[AsyncSession]
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
+PULLED = text("""
+    SELECT p.price, stock_free(p.pool_id), p.brand, c.name FROM product p JOIN category c ON c.id = p.category_id
+      JOIN sheet_row r ON r.product_id = p.id WHERE NOT r.awaits_id AND p.brand = 'Otra' ORDER BY r.row_number
+""")
+
 
 def sell_before_a_write(monkeypatch: pytest.MonkeyPatch, sessions: Sessions, pool_id: int) -> None:
     """Two units are sold after the product was read and before it is written."""
-    change = ProductService.change
+    change = ProductBatch.change
 
-    async def beside(self: ProductService, *args: Any) -> None:
+    async def beside(self: ProductBatch, *args: Any, **named: Any) -> Any:
         async with sessions() as other, other.begin():
             await StockService(other).add(pool_id, -2, cause="sold meanwhile")
-        await change(self, *args)
+        return await change(self, *args, **named)
 
-    monkeypatch.setattr(ProductService, "change", beside)
+    monkeypatch.setattr(ProductBatch, "change", beside)
 
 
 async def free(office: Office, product_id: int) -> int:
@@ -52,17 +57,18 @@ async def test_nobody_waits_for_a_long_file(
 ) -> None:
     """Staff write a product while a file is taken over; the spreadsheet hears of the file too, even of stock alone."""
     first, second, other = [(await make_product(office.db, stock=7)).id for _ in range(3)]
-    checked = CatalogFiles._checked
+    monkeypatch.setattr(files, "CHUNK", 1)
+    change = ProductBatch.change
 
-    async def beside(self: CatalogFiles, fields: Any, method: str) -> Any:
-        if "brand" in fields:
+    async def beside(self: ProductBatch, changes: Any, *args: Any, **named: Any) -> Any:
+        if any("brand" in one.values for one in changes):
             async with asyncio.timeout(5):
                 await office.patch(other, price="9.00")
             await office.db.execute(text("DELETE FROM procrastinate_jobs"))
             await office.db.commit()
-        return await checked(self, fields, method)
+        return await change(self, changes, *args, **named)
 
-    monkeypatch.setattr(CatalogFiles, "_checked", beside)
+    monkeypatch.setattr(ProductBatch, "change", beside)
     rows = [{"id": str(first), "price": "3.00"}, {"id": str(second), "brand": "Una"}]
     counted = {"id": str(other), "stock": "8", "exported_stock": "7"}
     for many in (rows, [counted]):
@@ -122,3 +128,30 @@ async def until_waiting(db: AsyncSession, many: int) -> None:
             await db.rollback()
             await asyncio.sleep(0.02)
     await db.rollback()
+
+
+async def test_statements_of_a_pull_do_not_grow_with_its_rows(office: Office) -> None:
+    """Else a few thousand changed rows would take longer than a caller waits."""
+    await make_category(office.db, name="Sustratos")
+    many = 60
+    for _ in range(many):
+        await make_product(office.db, stock=10)
+    await office.post("bulk/")
+    for number in range(2, many + 2):
+        office.type(number, Precio=float(number), Stock=number, Marca="Otra", Categoría="sustratos")
+    for number in range(many + 2, 2 * many + 2):
+        office.type(number, **ROW)
+    counted = 0
+
+    def count(*_: Any) -> None:
+        nonlocal counted
+        counted += 1
+
+    engine = office.work.sessions.kw["bind"].sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    answer = await office.post("pull/")
+    event.remove(engine, "before_cursor_execute", count)
+    assert (answer["created"], answer["updated"], answer["errors"]) == (many, many, [])
+    assert counted < many
+    found = [row async for row in await office.db.stream(PULLED)]
+    assert [tuple(row) for row in found] == [(number, number, "Otra", "Sustratos") for number in range(2, many + 2)]

@@ -9,6 +9,16 @@ FREE = text("SELECT id, stock_free(id) FROM unnest(:pools) AS p(id)").bindparams
 
 GATHER = text("SELECT stock_gather(:pools)").bindparams(_POOLS)
 
+IN_SLOTS = text("""
+    SELECT pool_id, sum(available) FROM stock_slot WHERE pool_id = ANY (:pools) GROUP BY pool_id
+""").bindparams(_POOLS)
+
+SPREAD = text("SELECT count(stock_spread(p, u)) FROM unnest(:pools, :units) AS t (p, u)").bindparams(
+    _POOLS, bindparam("units", type_=ARRAY(BigInteger))
+)
+
+NEW_POOLS = text("INSERT INTO stock_pool (parent_id) SELECT NULL FROM generate_series(1, :count) RETURNING id")
+
 PUT = text("SELECT stock_put(:pool, :units)")
 
 TRADE = text("SELECT * FROM stock_trade(:pools, :units, :causes)").bindparams(

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,23 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.inventory import queries
 from app.domain.inventory.models import StockEntry, StockLocation, StockPool, StockSlot
 from app.domain.inventory.rules import CALM_SLOTS, CONTENDED_SLOTS, EntryKind, Finding, spread
-
-
-class HoldRow(msgspec.Struct, frozen=True):
-    """A reservation as it stands, live or finished; `status` follows the clock."""
-
-    id: int
-    pool_id: int
-    promo_id: int
-    store_product_id: int
-    user_id: int
-    token: UUID
-    quantity: int
-    unit_price: Decimal
-    expires_at: datetime
-    status: Literal["held", "confirmed", "cancelled", "expired"]
-    order_id: int | None
-    server_time: datetime
+from app.domain.inventory.schemas import Count, Counted, HoldRow, PoolLeft
 
 
 class NotEnough(Exception):
@@ -46,14 +29,6 @@ class Trade(msgspec.Struct, frozen=True):
     pool_id: int
     units: int
     cause: str
-
-
-class PoolLeft(msgspec.Struct, frozen=True):
-    """What a trade left of a pool: `units` in it now, after `wanted` were taken or, below zero, given back."""
-
-    pool_id: int
-    units: int
-    wanted: int
 
 
 class TooFew(Exception):
@@ -84,6 +59,14 @@ class StockService:
         await self._enter(pool_id, units, "opening", cause)
         return pool_id
 
+    async def open_pools(self, units: Sequence[int], *, cause: str) -> list[int]:
+        """As many new pools of the shop, each with its units; their ids."""
+        pools = list((await self.session.execute(queries.NEW_POOLS, {"count": len(units)})).scalars())
+        slots = [{"pool_id": pool, "n": 0, "available": free} for pool, free in zip(pools, units, strict=True)]
+        await self.session.execute(insert(StockSlot), slots)
+        await self._enter_all((pool, free, "opening", cause) for pool, free in zip(pools, units, strict=True))
+        return pools
+
     async def open_location(self, name: str) -> int:
         """A place where units are kept; returns its id."""
         statement = insert(StockLocation).values(name=name).returning(StockLocation.id)
@@ -113,14 +96,26 @@ class StockService:
 
     async def add(self, pool_id: int, units: int, *, cause: str) -> int:
         """Add units, or take them for less than 0; what was free before. Holds are left alone. Raises NotEnough."""
-        free = await self._gather(pool_id)
-        if free + units < 0:
-            raise NotEnough(free)
-        await self._spread(pool_id, free + units)
-        await self._enter(pool_id, units, "adjustment", cause)
-        if units < 0:
-            await self.lowered(pool_id)
-        return free
+        found = (await self.count([Count(pool_id, units, cause, more=True)]))[pool_id]
+        if found.after < 0:
+            raise NotEnough(found.before)
+        return found.before
+
+    async def count(self, counts: Sequence[Count]) -> dict[int, Counted]:
+        """As `set_free` and `add`, many pools at once, each once; by pool. One that would have less than nothing stays
+        as it is.
+        """
+        pools = {"pools": [one.pool_id for one in counts]}
+        await self.session.execute(queries.GATHER, pools)
+        free = {pool: int(units) for pool, units in await self.session.execute(queries.IN_SLOTS, pools)}
+        found = {c.pool_id: Counted(free[c.pool_id], c.units + c.more * free[c.pool_id]) for c in counts}
+        written = {pool: one for pool, one in found.items() if one.after >= 0 and one.after != one.before}
+        values = {"pools": list(written), "units": [one.after for one in written.values()]}
+        await self.session.execute(queries.SPREAD, values)
+        causes = {one.pool_id: one.cause for one in counts}
+        await self._enter_all((pool, n.after - n.before, "adjustment", causes[pool]) for pool, n in written.items())
+        await self.lowered(*(pool for pool, n in written.items() if n.after < n.before))
+        return found
 
     async def set_aside(self, pool_id: int, units: int, *, closes_at: datetime, cause: str) -> int:
         """Move units into a new pool that closes at an instant; returns its id. Raises NotEnough."""
@@ -233,10 +228,16 @@ class StockService:
         await self.session.execute(select(func.stock_spread(pool_id, units)))
 
     async def _enter(self, pool_id: int, delta: int, kind: EntryKind, cause: str) -> None:
-        if delta:
-            await self.session.execute(
-                insert(StockEntry).values(pool_id=pool_id, delta=delta, kind=kind, cause=cause[:200])
-            )
+        await self._enter_all([(pool_id, delta, kind, cause)])
+
+    async def _enter_all(self, entries: Iterable[tuple[int, int, EntryKind, str]]) -> None:
+        rows = [
+            {"pool_id": pool_id, "delta": delta, "kind": kind, "cause": cause[:200]}
+            for pool_id, delta, kind, cause in entries
+            if delta
+        ]
+        if rows:
+            await self.session.execute(insert(StockEntry), rows)
 
 
 async def audit(session: AsyncSession) -> tuple[int, Sequence[Finding]]:

@@ -1,9 +1,10 @@
 """The statements of the synchronisation that are long or used twice."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, String, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.domain.catalog.models import Category, Product
 from app.domain.sheets.models import SheetRow
@@ -29,7 +30,7 @@ def index() -> Read:
     )
 
 
-def products(ids: Sequence[int] | None = None) -> Read:
+def products(ids: Collection[int] | None = None) -> Read:
     """Products that are not deleted, as their rows show them, with what the rows said last."""
     statement = (
         select(
@@ -57,18 +58,20 @@ def products(ids: Sequence[int] | None = None) -> Read:
     return statement if ids is None else statement.where(Product.id.in_(ids))
 
 
-def whole_products(product_id: int | None = None) -> Read:
+def whole_products(ids: Collection[int] | None = None) -> Read:
     """Products that are not deleted, with all that a file says of them."""
     columns = (Product.description, Product.volume, Product.dimensions, Product.category_id)
-    statement = products().add_columns(*columns)
-    return statement if product_id is None else statement.where(Product.id == product_id)
+    return products(ids).add_columns(*columns)
 
 
-# When somebody last wrote a field of a product: the audit log has every write.
-FIELD_WRITTEN = text("""
-    SELECT max(timestamp) FROM activity_log
-     WHERE content_type = 'product' AND object_id = :product AND jsonb_exists(changes, :field)
-""")
+# When somebody last wrote fields of products: the audit log has every write.
+FIELDS_WRITTEN = text("""
+    SELECT f.product, f.field, max(log.timestamp) AS at
+      FROM unnest(:products, :fields) AS f (product, field)
+      JOIN activity_log log ON log.content_type = 'product' AND log.object_id = f.product
+                           AND jsonb_exists(log.changes, f.field)
+     GROUP BY f.product, f.field
+""").bindparams(bindparam("products", type_=ARRAY(String)), bindparam("fields", type_=ARRAY(String)))
 STATUS = text("""
     SELECT count(*) AS total,
            count(*) FILTER (WHERE r.row_number IS NOT NULL AND r.synced_at >= p.updated_at) AS synced,

@@ -82,9 +82,9 @@ class ProductService:
         """The new product's id. Raises Invalid, PictureHostDown."""
         if self.taken is None:
             await self.take_pictures(data)
-        _check_prices(data.price, data.variants)
+        check_prices(data.price, data.variants)
         category = await self._category(data.category)
-        values = _columns(data.given()) | await self._pictures(data.given())
+        values = columns_of(data.given()) | await self._pictures(data.given())
         pool_id = await self.stock.open_pool(data.stock, cause=f"new product {data.name}")
         # The pool's number is this product's alone, and known before the row is.
         sku = sku_of(category, data.brand, pool_id)
@@ -92,7 +92,7 @@ class ProductService:
         product_id: int = (await self.session.execute(statement)).scalar_one()
         await self.options.write(product_id, data.variants)
         written = values | {"sku": sku, "stock": data.stock, "variants": data.variants.items}
-        deed = Deed(object_id=product_id, description=f"Nuevo producto creado: {data.name}", changes=_added(written))
+        deed = Deed(object_id=product_id, description=f"Nuevo producto creado: {data.name}", changes=added(written))
         await self.log.write(actor, "create", "product", deed)
         await self._tell_the_sheet()
         return product_id
@@ -116,7 +116,7 @@ class ProductService:
             return
         variants: VariantsInput | None = given.get("variants")
         stored = await self.options.stored(product_id)
-        _check_prices(given.get("price", was.price), variants or stored)
+        check_prices(given.get("price", was.price), variants or stored)
         before, after = was._asdict(), {}
         if "stock" in given:
             before["stock"] = await self._set_stock(was.pool_id, given["stock"], product_id, seen)
@@ -124,7 +124,7 @@ class ProductService:
         if variants is not None:
             await self.options.write(product_id, variants, None if seen is None else seen.options)
             before["variants"], after["variants"] = stored.items, variants.items
-        values = _columns(given) | await self._pictures(given)
+        values = columns_of(given) | await self._pictures(given)
         await self.session.execute(
             update(Product).where(Product.id == product_id).values(updated_at=func.clock_timestamp(), **values)
         )
@@ -224,12 +224,12 @@ async def tell_the_sheet(session: AsyncSession) -> None:
     await defer(session, PUSH, queueing_lock=PUSH, schedule_at=dt.datetime.now(dt.UTC) + SOON)
 
 
-def _added(values: Mapping[str, Any]) -> dict[str, list[Any]]:
+def added(values: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What a new product has, as changes; what nobody gave a value is not among them."""
     return {name: change for name, change in differences({}, values).items() if change[1] not in ("", ())}
 
 
-def _columns(given: dict[str, Any]) -> dict[str, Any]:
+def columns_of(given: dict[str, Any]) -> dict[str, Any]:
     values = {name: given[name] for name in _PLAIN if name in given}
     if "category" in given:
         values["category_id"] = given["category"]
@@ -242,6 +242,6 @@ def _no_category(category_id: int) -> Invalid:
     return Invalid.field("category", f'Invalid pk "{category_id}" - object does not exist.')
 
 
-def _check_prices(price: Any, variants: VariantsInput) -> None:
+def check_prices(price: Any, variants: VariantsInput) -> None:
     if lowest_price(price, variants.adjustments) < 0:
         raise Invalid.field("variants", BELOW_ZERO)

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
-from app.domain.inventory.service import HoldRow, StockService
+from app.domain.inventory.schemas import HoldRow
+from app.domain.inventory.service import StockService
 from app.domain.orders.service.placing import HeldLine, OrderService
 from app.domain.orders.states import PaymentMethod
 from app.domain.promos.queries import promotions as queries

@@ -22,8 +22,8 @@ HEADER = ("ID", "SKU", *FIELDS.values(), STAMP)
 LAST_COLUMN = "K"
 MAX_CELL = 20_000
 _DECIMALS = {"price", "discount"}
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the beginning of a formula, and what looks like one that was guarded.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _TAG = re.compile(r"<[^<>]{0,200}>")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,9})?", re.ASCII)
 _YES, _NO = {"true", "verdadero", "sí", "si", "1", "yes"}, {"false", "falso", "no", "0"}
@@ -32,11 +32,12 @@ Cell = str | int | float | bool | None
 
 def guarded(text: str) -> str:
     """A text that no spreadsheet takes for a formula, wherever it is pasted or exported to."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguarded(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    """The text that was guarded; one that was not is itself."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def cell_of(field: str, text: str) -> Cell:
@@ -87,7 +88,7 @@ def stored_text(field: str, value: Any) -> str:
         return f"{value:.2f}"
     if field == "is_available":
         return "true" if value else "false"
-    return unguarded(str(value).strip()) if field not in {"stock", "currency"} else str(value)
+    return str(value).strip()
 
 
 def without_markup(text: str) -> str:

@@ -12,16 +12,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.google_sheets import SheetsClient
+from app.domain.catalog.service.products import tell_the_sheet
 from app.domain.sheets import queries
 from app.domain.sheets.models import SheetRun
 from app.domain.sheets.rules.cells import LAST_COLUMN, TAB
 from app.domain.sheets.rules.merging import Merge, merge
 from app.domain.sheets.service import records
 from app.domain.sheets.service.matching import match
-from app.domain.sheets.service.records import Outgoing, Stored, texts_of
+from app.domain.sheets.service.records import Agreed, Outgoing, Stored, texts_of
 from app.domain.sheets.service.runs import Tally, note
 from app.domain.sheets.service.table import Line, make_room, read_table
-from app.domain.sheets.service.writing import RowWriter, lock_products, stamp_time, words_of
+from app.domain.sheets.service.writing import RowChange, RowWriter, lock_products, stamp_time, words_of
 from app.errors import Invalid
 from app.http.principal import Principal
 
@@ -80,62 +81,68 @@ class Pass:
             await lock_products(session, ids, {line.texts["category"] for _, line in pairs})
             read_at = await records.clock(session)
             before = await records.load(session, ids)
-            merges = {one: await self._pull(session, before[one], line) for one, line in pairs if one in before}
-            after = await records.load(session, ids) if any(m and m.pull for m in merges.values()) else before
-            outgoing = []
-            for product_id, line in pairs:
-                if (merged := merges.get(product_id)) is not None:
-                    outgoing += await self._settle(session, after[product_id], line, merged)
+            merges = await self._pull(session, [(before[one], line) for one, line in pairs if one in before])
+            pulled = any(merged.pull for merged in merges.values())
+            after = await records.load(session, ids) if pulled else before
+            outgoing, agreed = self._settle([(after[one], line) for one, line in pairs if one in merges], merges)
             await records.intend(session, outgoing, stamp)
+            await records.agree(session, agreed)
+            if pulled:
+                await tell_the_sheet(session)
             self._tally.done += len(pairs)
             await note(session, self._run, self._owner, self._tally)
         await self._send(outgoing, stamp, read_at)
 
-    async def _pull(self, session: AsyncSession, row: Stored, line: Line) -> Merge | None:
-        """Take over what the row changed. None when that is refused: the row then stays as it is on both sides."""
-        writer, stored = RowWriter(session, self._actor), texts_of(row)
-        base = records.base_of(row, line.stamp)
-        newer = await _newer(writer, row, line, stored, base)
-        merged = merge(line.texts, stored, base, self._direction, newer.__contains__)  # type: ignore[arg-type]
-        if not merged.pull:
-            return merged
-        units = int(base["stock"]) if base and "stock" in base else None
-        try:
-            async with session.begin_nested():
-                await writer.change(row, line.texts, merged.pull, units)
-        except Invalid as error:
-            self._tally.fail(f"row {line.number}: {words_of(error)}")
-            return None
-        self._tally.updated += 1
-        return merged
+    async def _pull(self, session: AsyncSession, rows: Sequence[tuple[Stored, Line]]) -> dict[int, Merge]:
+        """Take over what the rows changed. One that is refused is not among the answers: it stays on both sides."""
+        writer = RowWriter(session, self._actor)
+        bases = {row.id: records.base_of(row, line.stamp) for row, line in rows}
+        newer = await _newer(writer, rows, bases)
+        merges, changes = dict[int, Merge](), []
+        for row, line in rows:
+            base = bases[row.id]
+            is_newer = newer[row.id].__contains__
+            merged = merge(line.texts, texts_of(row), base, self._direction, is_newer)  # type: ignore[arg-type]
+            merges[row.id] = merged
+            if merged.pull:
+                units = int(base["stock"]) if base and "stock" in base else None
+                changes.append(RowChange(row.id, line.texts, merged.pull, units))
+        refused = await writer.change(changes) if changes else {}
+        for row, line in rows:
+            if row.id in refused:
+                self._tally.fail(f"row {line.number}: {words_of(refused[row.id])}")
+                del merges[row.id]
+        self._tally.updated += len(changes) - len(refused)
+        return merges
 
-    async def _settle(self, session: AsyncSession, row: Stored, line: Line, merged: Merge) -> list[Outgoing]:
-        """Remember what both sides agree on; what is to be written to the sheet."""
-        stored = texts_of(row)
-        again = merge(line.texts, stored, merged.seen, self._direction, lambda _: False)  # type: ignore[arg-type]
-        names = merged.push | again.push
-        if names or not line.id:
-            texts = {name: stored[name] for name in names}
-            return [Outgoing(line.number, row.id, row.sku, texts, merged.seen, awaits_id=not line.id)]
-        if not merged.pull:
-            self._tally.skipped += 1
-        if merged.pull or row.seen != merged.seen or row.writing or row.row_number != line.number or not row.fresh:
-            at = await records.clock(session)
-            columns = {"row_number": line.number, "seen": merged.seen, "writing": None, "excluded": False}
-            await records.remember(session, row.id, **columns, awaits_id=False, synced_at=at)
-            await records.mark(session, [row.id], at)
-        return []
+    def _settle(
+        self, rows: Sequence[tuple[Stored, Line]], merges: Mapping[int, Merge]
+    ) -> tuple[list[Outgoing], list[Agreed]]:
+        """What is to be written to the sheet, and what both sides agree on and nobody knew."""
+        outgoing, agreed = [], []
+        for row, line in rows:
+            merged, stored = merges[row.id], texts_of(row)
+            again = merge(line.texts, stored, merged.seen, self._direction, lambda _: False)  # type: ignore[arg-type]
+            names = merged.push | again.push
+            if names or not line.id:
+                texts = {name: stored[name] for name in names}
+                outgoing.append(Outgoing(line.number, row.id, row.sku, texts, merged.seen, awaits_id=not line.id))
+                continue
+            if not merged.pull:
+                self._tally.skipped += 1
+            if merged.pull or row.seen != merged.seen or row.writing or row.row_number != line.number or not row.fresh:
+                agreed.append(Agreed(row.id, line.number, merged.seen))
+        return outgoing, agreed
 
     async def _create(self, lines: Sequence[Line]) -> None:
-        stamp, made = _new_stamp(), dict[int, Line]()
+        stamp = _new_stamp()
         async with self._sessions() as session, session.begin():
-            writer = RowWriter(session, self._actor)
-            for line in lines:
-                try:
-                    async with session.begin_nested():
-                        made[await writer.create(line.texts)] = line
-                except Invalid as error:
-                    self._tally.fail(f"row {line.number}: {words_of(error)}")
+            await lock_products(session, [], {line.texts["category"] for line in lines})
+            found = await RowWriter(session, self._actor).create([line.texts for line in lines])
+            made = {one: line for one, line in zip(found, lines, strict=True) if isinstance(one, int)}
+            for one, line in zip(found, lines, strict=True):
+                if isinstance(one, Invalid):
+                    self._tally.fail(f"row {line.number}: {words_of(one)}")
             stored = await records.load(session, list(made))
             outgoing = [
                 Outgoing(line.number, one, stored[one].sku, texts_of(stored[one]), line.texts, awaits_id=True)
@@ -144,6 +151,8 @@ class Pass:
             self._tally.created += len(made)
             await records.intend(session, outgoing, stamp)
             read_at = await records.clock(session)
+            if made:
+                await tell_the_sheet(session)
             self._tally.done += len(lines)
             await note(session, self._run, self._owner, self._tally)
         await self._send(outgoing, stamp, read_at, counted=False)
@@ -182,15 +191,24 @@ class Pass:
 
 
 async def _newer(
-    writer: RowWriter, row: Stored, line: Line, stored: Mapping[str, str], base: Mapping[str, str] | None
-) -> set[str]:
+    writer: RowWriter, rows: Sequence[tuple[Stored, Line]], bases: Mapping[int, Mapping[str, str] | None]
+) -> dict[int, set[str]]:
     """Fields that both sides changed, and the sheet later: by its stamp, and by the log of the shop's writes."""
-    written_at = stamp_time(line.stamp)
-    if base is None or written_at is None:
-        return set()
-    both = [name for name, text in line.texts.items() if text != base.get(name) and stored[name] != base.get(name)]
-    times = {name: await writer.written_at(row.id, name) for name in both if name != "stock"}
-    return {name for name, at in times.items() if at is None or at < written_at}
+    stamps = {row.id: stamp_time(line.stamp) for row, line in rows}
+    both = [
+        (row.id, name)
+        for row, line in rows
+        if (base := bases[row.id]) is not None and stamps[row.id] is not None
+        for name, stored in texts_of(row).items()
+        if name != "stock" and line.texts[name] != base.get(name) and stored != base.get(name)
+    ]
+    times = await writer.written_at(both)
+    newer: dict[int, set[str]] = {row.id: set() for row, _ in rows}
+    for product_id, name in both:
+        at, stamp = times.get((product_id, name)), stamps[product_id]
+        if at is None or (stamp is not None and at < stamp):
+            newer[product_id].add(name)
+    return newer
 
 
 def _new_stamp() -> str:

@@ -1,7 +1,7 @@
 """What is remembered of each product's row."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,14 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     def cells(self, stamp: str) -> tuple[str, list[Any]]:
         return row_of(self.number, self.product_id, self.sku, self.texts, stamp)
+
+
+class Agreed(msgspec.Struct, frozen=True):
+    """A row that says what its product says; nothing is to be written."""
+
+    product_id: int
+    number: int
+    seen: dict[str, str]
 
 
 def texts_of(row: Stored) -> dict[str, str]:
@@ -75,6 +83,22 @@ async def intend(session: AsyncSession, rows: Sequence[Outgoing], stamp: str) ->
         }
         for row in rows
     ]
+    await _remember_all(session, values)
+
+
+async def agree(session: AsyncSession, rows: Sequence[Agreed]) -> None:
+    """Remember what both sides say at this moment."""
+    if not rows:
+        return
+    at = await clock(session)
+    same = {"writing": None, "excluded": False, "awaits_id": False, "synced_at": at}
+    values = [{"product_id": row.product_id, "row_number": row.number, "seen": row.seen} | same for row in rows]
+    await _remember_all(session, values)
+    await mark(session, [row.product_id for row in rows], at)
+
+
+async def _remember_all(session: AsyncSession, values: Sequence[Mapping[str, Any]]) -> None:
+    """Write the same columns of several products' rows, which are made if they are not there."""
     statement = insert(SheetRow).values(values)
     columns = {name: statement.excluded[name] for name in values[0] if name != "product_id"}
     await session.execute(statement.on_conflict_do_update(index_elements=[SheetRow.product_id], set_=columns))

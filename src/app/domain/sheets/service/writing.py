@@ -1,17 +1,16 @@
 """What a row of the sheet changes in the shop: validated like the API's input, logged like staff's writes."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+import msgspec
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog.models import Category, Product
 from app.domain.catalog.schemas import ProductInput
-from app.domain.catalog.service.products import ProductService
-from app.domain.inventory.service import NotEnough, StockService
+from app.domain.catalog.service.batches import ProductBatch, ProductChange
 from app.domain.sheets import queries
 from app.domain.sheets.rules.cells import FIELDS, without_markup
 from app.domain.sheets.schemas import RowInput
@@ -20,72 +19,94 @@ from app.http.body import build
 from app.http.principal import Principal
 
 UNKNOWN_CATEGORY = "There is no category of this name."
-BELOW_ZERO = "The stock would be below 0: {free} units are free."
 _MARKUP = ("name", "brand", "category")
 
 
+class RowChange(msgspec.Struct, frozen=True):
+    """Fields that a product takes from its row. `base` is the stock that the row said last: its difference to the cell
+    is added to what is free. Where it never said any, so many are free as the cell says.
+    """
+
+    product_id: int
+    texts: Mapping[str, str]
+    fields: Collection[str]
+    base: int | None
+
+
 class RowWriter:
-    """Writes to the shop in the caller's transaction, logged as the `actor`'s."""
+    """Writes to the shop in the caller's transaction, logged as the `actor`'s. The caller has locked the products."""
 
     def __init__(self, session: AsyncSession, actor: Principal | None) -> None:
         self.session = session
         self.actor = actor
-        self.products = ProductService(session)
-        self.stock = StockService(session)
-        self.log = ActivityService(session)
+        self.products = ProductBatch(session)
 
-    async def create(self, texts: Mapping[str, str]) -> int:
-        """A product of a new row; its id. Raises Invalid under the headings of the cells."""
-        filled = {field: text for field, text in _clean(texts).items() if text}
-        values = await self._checked(filled, "POST")
-        return await self.products.create(build(ProductInput, values), self.actor)
+    async def create(self, rows: Sequence[Mapping[str, str]]) -> list[int | Invalid]:
+        """For each new row its product's id, or why it is refused, under the headings of the cells."""
+        filled = [{field: text for field, text in _clean(texts).items() if text} for texts in rows]
+        categories = await self.categories(texts["category"] for texts in filled if "category" in texts)
+        found = [_validated(texts, "POST", categories) for texts in filled]
+        sound = [build(ProductInput, values) for values in found if not isinstance(values, Invalid)]
+        made = iter(await self.products.create(sound, self.actor, cause="sheet"))
+        return [values if isinstance(values, Invalid) else next(made) for values in found]
 
-    async def change(self, row: Row[Any], texts: Mapping[str, str], fields: Collection[str], base: int | None) -> None:
-        """Take fields from the sheet. `base` is the stock that the sheet said last: its difference to the cell is
-        added to what is free. Where it never said any, so many are free as the cell says. Raises Invalid.
-        """
-        values = await self._checked({field: _clean(texts)[field] for field in fields}, "PATCH")
-        units = 0 if base is None else values.pop("stock", base) - base
-        if values:
-            await self.products.change(row.id, build(ProductInput, values, "PATCH"), self.actor)
-        if units:
-            await self.add(row, units, cause=f"sheet: product {row.id}")
+    async def change(self, rows: Sequence[RowChange]) -> dict[int, Invalid]:
+        """Take fields from the sheet; why products were refused, by id, under the headings of the cells."""
+        clean = {row.product_id: _clean(row.texts) for row in rows}
+        categories = await self.categories(
+            clean[row.product_id]["category"] for row in rows if "category" in row.fields
+        )
+        refused, changes = dict[int, Invalid](), []
+        for row in rows:
+            values = _validated({name: clean[row.product_id][name] for name in row.fields}, "PATCH", categories)
+            if isinstance(values, Invalid):
+                refused[row.product_id] = values
+                continue
+            units = 0 if row.base is None else values.pop("stock", row.base) - row.base
+            changes.append(ProductChange(row.product_id, values, units))
+        found = await self.products.change(changes, self.actor, cause="sheet")
+        return refused | {product_id: _under_headings(error) for product_id, error in found.items()}
 
-    async def written_at(self, product_id: int, field: str) -> dt.datetime | None:
-        """When a field was last written on this side."""
-        name = "category_id" if field == "category" else field
-        found = await self.session.execute(queries.FIELD_WRITTEN, {"product": str(product_id), "field": name})
-        at: dt.datetime | None = found.scalar_one()
-        return at
+    async def written_at(self, fields: Iterable[tuple[int, str]]) -> dict[tuple[int, str], dt.datetime]:
+        """When fields of products were last written on this side."""
+        wanted = [(str(product_id), "category_id" if name == "category" else name) for product_id, name in fields]
+        if not wanted:
+            return {}
+        products, names = zip(*wanted, strict=True)
+        rows = await self.session.execute(queries.FIELDS_WRITTEN, {"products": list(products), "fields": list(names)})
+        return {(int(row.product), "category" if row.field == "category_id" else row.field): row.at for row in rows}
 
-    async def add(self, row: Row[Any], units: int, *, cause: str) -> None:
-        """Add units to what is free of a product, or take them for less than 0. Raises Invalid."""
-        try:
-            free = await self.stock.add(row.pool_id, units, cause=cause)
-        except NotEnough as short:
-            raise Invalid.field(FIELDS["stock"], BELOW_ZERO.format(free=short.free)) from short
-        changes = {"stock": [free, free + units]}
-        deed = Deed(object_id=row.id, description=f"Producto actualizado: {row.name}", changes=changes)
-        await self.log.write(self.actor, "update", "product", deed)
+    async def categories(self, names: Iterable[str]) -> dict[str, int]:
+        """Ids of categories by their names in lower case; the oldest of several."""
+        lower = func.lower(Category.name)
+        statement = (
+            select(lower.label("name"), func.min(Category.id).label("id"))
+            .where(lower.in_({name.lower() for name in names}))
+            .group_by(lower)
+        )
+        return {row.name: row.id for row in await self.session.execute(statement)}
 
-    async def _checked(self, texts: Mapping[str, str], method: str) -> dict[str, Any]:
-        """Values as ProductInput takes them. Raises Invalid under the headings."""
-        try:
-            values = build(RowInput, texts, method).given()
-            if "category" in values:
-                values["category"] = await self.category(values["category"])
-        except Invalid as error:
-            fields = error.fields or {}
-            raise Invalid({FIELDS.get(name, name): messages for name, messages in fields.items()}) from error
-        return values
 
-    async def category(self, name: str) -> int:
-        """The id of a category by its name, in any case. Raises Invalid."""
-        statement = select(Category.id).where(func.lower(Category.name) == name.lower()).order_by(Category.id).limit(1)
-        found: int | None = (await self.session.execute(statement)).scalar_one_or_none()
+def _validated(texts: Mapping[str, str], method: str, categories: Mapping[str, int]) -> dict[str, Any] | Invalid:
+    """Values as ProductInput takes them."""
+    try:
+        return category_known(build(RowInput, texts, method).given(), categories)
+    except Invalid as error:
+        return _under_headings(error)
+
+
+def category_known(values: dict[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:
+    """The values with the category's id instead of its name. Raises Invalid."""
+    if "category" in values:
+        found = categories.get(values["category"].lower())
         if found is None:
             raise Invalid.field("category", UNKNOWN_CATEGORY)
-        return found
+        values["category"] = found
+    return values
+
+
+def _under_headings(error: Invalid) -> Invalid:
+    return Invalid({FIELDS.get(name, name): messages for name, messages in (error.fields or {}).items()})
 
 
 def _clean(texts: Mapping[str, str]) -> dict[str, str]:
