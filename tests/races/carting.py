@@ -1,11 +1,19 @@
 """Races for carts. Each function is one round and raises Lost when it is lost."""
 
 import asyncio
+import os
+import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from app.domain.carts.service.staff import StaffCartService
+from app.domain.email.service.mails import MailService
+from app.domain.email.service.reminders import ReminderService
 from app.domain.inventory.service import audit
+from app.settings import load_settings
+from tests.conftest import SECRET
 from tests.factories import PASSWORD, make_user
 from tests.factories_catalog import make_product
 from tests.races.arena import Answer, Arena, Buyer
@@ -18,6 +26,18 @@ CUSTOMER = {"name": "Ana Paz", "email": "ana@example.com"}
 DONE, MADE = (200, ""), (201, "")
 CONVERTED, NOT_ABANDONED, EMPTY = (400, "cart_converted"), (400, "cart_not_abandoned"), (400, "cart_empty")
 ABANDONED_FIRST = "UPDATE cart SET last_activity = now() - interval '6 hours' WHERE id = $1"
+# A shop in which five minutes of silence end a visit, and which reminds of carts.
+SILENCE_MINUTES = 5
+SETTINGS = load_settings(
+    {"DATABASE_URL": "postgresql://nobody@127.0.0.1/none", "SECRET_KEY": SECRET, "CART_REMINDERS": "1"},
+    env_file=Path(os.devnull),
+)
+_PASSED = """
+    UPDATE cart SET last_activity = last_activity - make_interval(mins => $2),
+                    abandoned_at = abandoned_at - make_interval(mins => $2),
+                    last_reminder_sent_at = last_reminder_sent_at - make_interval(mins => $2)
+     WHERE id = $1
+"""
 
 INVARIANTS = {
     "an order of two carts": """
@@ -30,6 +50,11 @@ INVARIANTS = {
     "two open carts of one user": """
         SELECT user_id FROM cart WHERE user_id IS NOT NULL AND status IN ('active', 'abandoned')
          GROUP BY user_id HAVING count(*) > 1
+    """,
+    "a cart in a state without its time, or with another's": """
+        SELECT id FROM cart
+         WHERE status = 'abandoned' AND abandoned_at IS NULL OR status = 'recovered' AND recovered_at IS NULL
+            OR status = 'active' AND (abandoned_at IS NOT NULL OR converted_order_id IS NOT NULL)
     """,
     "an order whose units are not taken": """
         SELECT o.id FROM orders o JOIN order_item i ON i.order_id = o.id, unnest(i.pool_ids) AS p (id)
@@ -179,6 +204,110 @@ async def an_update_and_a_conversion(arena: Arena) -> None:
     status = await arena.pool.fetchval("SELECT status FROM cart WHERE id = $1", cart)
     known = {("active", (2, 0)), ("converted", (0, 3))}
     hold_that((status, sold) in known, f"the cart is {status}, and {sold} were sold")
+
+
+async def a_recovery_and_a_return(arena: Arena) -> None:
+    """C03: staff recover a cart twice while its visitor comes back by the link: it counts once at most."""
+    ((product, _),) = await stock(arena, 10)
+    cart, visitor = await put(arena, (product, 1))
+    await arena.pool.execute(ABANDONED_FIRST, cart)
+    before = await _recovered(arena)
+    calls = [arena.ask("POST", f"{CARTS}{cart}/recover/", arena.staff) for _ in range(2)]
+    *answers, came = await asyncio.gather(*calls, update(arena, visitor, [(product, 2)]))
+    expect(answers, DONE, NOT_ABANDONED)
+    expect([came], DONE)
+    hold_that(sum(each.status == 200 for each in answers) <= 1, "it was recovered twice")
+    row = await arena.pool.fetchrow("SELECT status, recovered_at FROM cart WHERE id = $1", cart)
+    hold_that(tuple(row) == ("active", None), f"the visitor was there last, and the cart is {tuple(row)}")
+    await arena.pool.execute(ABANDONED_FIRST, cart)
+    calls = [arena.ask("POST", f"{CARTS}{cart}/recover/", arena.staff) for _ in range(2)]
+    expect(await asyncio.gather(*calls), DONE, NOT_ABANDONED)
+    hold_that(await _recovered(arena) == before + 1, "it does not count once")
+
+
+async def _recovered(arena: Arena) -> int:
+    answer = await arena.ask("GET", f"{CARTS}statistics/", arena.staff)
+    return int(answer.body["recovered_count"])
+
+
+async def _owned(arena: Arena, product: int) -> tuple[Any, int, str]:
+    """A proven customer with a cart: who, the cart, and its visitor's id."""
+    user = await person(arena)
+    cart, visitor = await put(arena, (product, 1))
+    expect([await log_in(arena, user, visitor)], DONE)
+    return user, cart, visitor
+
+
+async def _let_pass(arena: Arena, cart: int, minutes: int) -> None:
+    """So much time goes by for a cart; nobody comes."""
+    await arena.pool.execute(_PASSED, cart, minutes)
+
+
+async def _workers(arena: Arena) -> None:
+    """What two workers do at the same time: carts that were left are written down, and their owners reminded."""
+
+    async def one() -> None:
+        async with arena.sessions() as session, session.begin():
+            await StaffCartService(session, SETTINGS).identify(SILENCE_MINUTES)
+        async with arena.sessions() as session, session.begin():
+            await ReminderService(session, SETTINGS).remind()
+
+    await asyncio.gather(one(), one())
+
+
+async def _reminders(arena: Arena, cart: int) -> int:
+    """Mails about a cart that leave now, of those that were queued."""
+    rows = await arena.pool.fetch(
+        """DELETE FROM procrastinate_jobs WHERE task_name = 'send_reminder_mail' AND (args ->> 'cart_id')::bigint = $1
+           RETURNING (args ->> 'occurrence')::int""",
+        cart,
+    )
+    written = 0
+    for row in rows:
+        async with arena.sessions() as session, session.begin():
+            written += await MailService(session, SETTINGS).reminder(cart, row[0]) is not None
+    return written
+
+
+async def ordered_before_the_cut_off(arena: Arena) -> None:
+    """C01: whoever has ordered is not reminded; with an order as the workers look, at most of what was there before."""
+    ((product, _),) = await stock(arena, 10)
+    user, cart, visitor = await _owned(arena, product)
+    who = Buyer(user.id, arena.signed_in(user.id))
+    late = random.random() < 0.5
+    await _let_pass(arena, cart, 4 if late else 6)
+    if late:
+        expect([await order(arena, who, visitor, [(product, 1)])], MADE)
+        await _let_pass(arena, cart, 2)
+        await _workers(arena)
+    else:
+        answer, _ = await asyncio.gather(order(arena, who, visitor, [(product, 1)]), _workers(arena))
+        expect([answer], MADE)
+    hold_that(await _reminders(arena, cart) == 0, "somebody who has ordered is reminded")
+    await _workers(arena)
+    row = await arena.pool.fetchrow("SELECT status, reminder_emails_sent FROM cart WHERE id = $1", cart)
+    hold_that(row["status"] == "converted", f"the cart is {row['status']}")
+    hold_that(not late or row["reminder_emails_sent"] == 0, "a reminder was due after the order")
+
+
+async def comes_and_goes(arena: Arena) -> None:
+    """C02: five times within half an hour is one episode, with one reminder; a week later begins another."""
+    ((product, _),) = await stock(arena, 10)
+    _, cart, visitor = await _owned(arena, product)
+    counted = []
+    for visit in range(5):
+        expect([await update(arena, visitor, [(product, visit + 1)])], DONE)
+        await _let_pass(arena, cart, SILENCE_MINUTES + 1)
+        await asyncio.gather(_workers(arena), arena.ask("POST", f"{CARTS}identify/", arena.staff))
+        counted.append(await _reminders(arena, cart))
+    hold_that(counted == [1, 0, 0, 0, 0], f"reminders of the episode: {counted}")
+    await _let_pass(arena, cart, 7 * 24 * 60)
+    await _workers(arena)
+    hold_that(await _reminders(arena, cart) == 0, "reminded again, though nobody came")
+    expect([await update(arena, visitor, [(product, 1)])], DONE)
+    await _let_pass(arena, cart, SILENCE_MINUTES + 1)
+    await _workers(arena)
+    hold_that(await _reminders(arena, cart) == 1, "the second time, a week later, is not reminded of")
 
 
 async def recoveries(arena: Arena) -> None:

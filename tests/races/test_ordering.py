@@ -29,7 +29,6 @@ ROUNDS = [
     ordering.one_key,
     ordering.lines_and_cancelling,
 ]
-QUICK_ROUNDS = 6
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ async def orders_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
-async def test_orders(orders_arena: Arena, rounds: int, *, full_rounds: bool, one_round: Round) -> None:
-    for _ in range(rounds if full_rounds else QUICK_ROUNDS):
+async def test_orders(orders_arena: Arena, rounds: int, one_round: Round) -> None:
+    for _ in range(rounds):
         await one_round(orders_arena)
-    await ordering.prove(orders_arena)
+        await ordering.prove(orders_arena)
