@@ -12,6 +12,9 @@ from launcher.project import LOGS, ROOT
 # Debian's package would otherwise create and start a server of its own on port 5432.
 NO_SYSTEM_CLUSTER = Path("/etc/postgresql-common/createcluster.d/relampago-no-main.conf")
 
+# From Debian's package libfaketime: a clock for one process that is wrong on purpose.
+LYING_CLOCK = "faketime/libfaketimeMT.so.1"
+
 
 def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None and Path("/etc/debian_version").exists()
@@ -27,6 +30,16 @@ def install_postgis() -> None:
     NO_SYSTEM_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
     NO_SYSTEM_CLUSTER.write_text("create_main_cluster = false\n", encoding="ascii")
     install(package)
+
+
+def install_for_tests() -> None:
+    """What some tests need beside the rest, as far as it can be had; those that miss it say so and are left out."""
+    if can_install() and not any(Path("/usr/lib").glob(f"*/{LYING_CLOCK}")):
+        try:
+            update()
+            install("libfaketime")
+        except Failure as failure:
+            say(f"tests with clocks that are wrong are left out. {failure}")
 
 
 def newest_postgis(search: str) -> str:

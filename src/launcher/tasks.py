@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from launcher import bootstrap, database, env_file, leases, programs, schema, up
+from launcher import bootstrap, database, debian, env_file, leases, programs, schema, up
 from launcher.cluster import development, testing
 from launcher.console import Failure, child_environment, say
 from launcher.database import Database
@@ -112,6 +112,7 @@ def foreground(command: Sequence[str], extra: Mapping[str, str]) -> int:
 def _pytest(*arguments: str) -> int:
     bootstrap.ensure()
     found = database.open_test_database()
+    debian.install_for_tests()
     try:
         command = [str(VENV_PYTHON), "-m", "pytest", *arguments, *_arguments()]
         return foreground(command, {"TEST_DATABASE_URL": found.url})

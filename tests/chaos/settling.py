@@ -58,6 +58,12 @@ async def settle(world: World, *, seconds: float = 90.0, hurry: bool = True) -> 
     return asyncio.get_running_loop().time() - begun
 
 
+async def hurry_rescue(world: World) -> None:
+    """Whoever missed a heartbeat counts as dead at once, and what it held is rescued."""
+    await world.sql(_STALE)
+    await run_job(world, "upkeep:rescue_stalled")
+
+
 async def run_job(world: World, name: str) -> None:
     """Have a worker run a job now."""
     await world.sql(_DEFER, name)

@@ -33,6 +33,9 @@ class Mall:
 
     async def open(self) -> None:
         arena = self.world.arena
+        # Tokens last an hour, and so may all suites together.
+        arena.buyers = [Buyer(buyer.id, arena.signed_in(buyer.id)) for buyer in arena.buyers]
+        arena.staff = Buyer(arena.staff.id, arena.signed_in(arena.staff.id))
         async with arena.sessions() as session:
             for _ in range(PRODUCTS):
                 self.products.append((await make_product(session, stock=STOCK)).id)

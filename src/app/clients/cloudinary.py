@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import re
-import time
 from collections.abc import Mapping
 from typing import Self, TypeVar
 
@@ -11,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, OutcomeUnknown, Throttled, Unavailable
+from app.db import clock
 from app.metrics import provider_call
 from app.settings import Settings
 
@@ -97,7 +97,7 @@ class CloudinaryClient:
         account = self._account
         if account is None:
             raise NotConfigured("CLOUDINARY_URL is not set")
-        signed = parameters | {"timestamp": str(int(time.time()))}
+        signed = parameters | {"timestamp": str(int(clock.seconds()))}
         fields = signed | {"api_key": account.key, "signature": signature(signed, account.secret)}
         files = None if content is None else {"file": ("picture", content, "application/octet-stream")}
         url = f"{self._prefix}/v1_1/{account.cloud}/image/{action}"

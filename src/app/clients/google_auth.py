@@ -12,6 +12,7 @@ import jwt
 import msgspec
 
 from app.clients.errors import NotConfigured, NotPermitted, ProviderError, Unavailable
+from app.db import clock
 from app.environment import is_protected
 from app.metrics import provider_call
 
@@ -157,7 +158,7 @@ def _decode_account(path: Path) -> ServiceAccount:
 
 
 def _assertion(account: ServiceAccount, scope: str) -> str:
-    now = int(time.time())
+    now = int(clock.seconds())
     claims: dict[str, Any] = {
         "iss": account.client_email,
         "scope": scope,

@@ -1,8 +1,7 @@
 """What payments leave to the worker: looks at what was told, money that goes back, pages to close, loose ends."""
 
-import datetime as dt
-
 from app.clients.errors import ProviderError
+from app.db import clock
 from app.domain.payments.service.inbox import Inbox
 from app.domain.payments.service.reconciliation import Reconciliation, look_at
 from app.domain.payments.service.refunds import RefundService
@@ -32,7 +31,7 @@ async def refund(work: Work, refund_id: int) -> str:
 async def close_preference(work: Work, preference_id: str) -> str:
     """Nobody should begin to pay what is paid. Who does gets it back, so a provider that says no is left alone."""
     try:
-        await work.payments.client.close_preference(preference_id, dt.datetime.now(dt.UTC))
+        await work.payments.client.close_preference(preference_id, clock.now())
     except ProviderError as error:
         if error.retryable or error.outcome_unknown:
             raise

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db import clock
 from app.db.engine import create_engine, session_maker
 from app.jobs.health import Sign
 from app.jobs.queue import Job
@@ -108,7 +109,7 @@ class Worker:
     async def _work(self, engine: AsyncEngine, queue: App) -> None:
         # A look of our own first: the pool's pauses between attempts to connect grow far beyond ours.
         async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+            clock.learn((await connection.execute(text(clock.READ))).scalar_one())
         try:
             await queue.open_async()
             await queue.run_worker_async(

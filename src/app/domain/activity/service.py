@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import clock
 from app.domain.activity import queries, rules
 from app.domain.activity.models import ACTION_LENGTH, OBJECT_ID_LENGTH
 from app.domain.activity.schemas import ActivityEntry, ActivityStats
@@ -73,7 +74,7 @@ class ActivityService:
 
     async def stats(self, zone: ZoneInfo) -> ActivityStats:
         """Everything counted; the day is the zone's."""
-        today = dt.datetime.combine(dt.datetime.now(zone).date(), dt.time(), zone)
+        today = dt.datetime.combine(clock.now().astimezone(zone).date(), dt.time(), zone)
         rows = (await self.session.execute(queries.STATS, {"today": today})).all()
         whole = next(row for row in rows if row.action is None and row.content_type is None)
         return ActivityStats(

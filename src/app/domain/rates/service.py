@@ -1,6 +1,5 @@
 """Exchange rates: which one counts, and their life."""
 
-import datetime as dt
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.dollar_rates import DollarRateClient, QuotedType
 from app.clients.errors import Unavailable
+from app.db import clock
 from app.domain.activity.rules import differences
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.rates import models, queries
@@ -179,7 +179,7 @@ class RateUpdater:
         """The first value that can be believed, from the first source on; None when there is none."""
         doubted: list[Decimal] = []
         for source in self._client.sources():
-            now = dt.datetime.now(dt.UTC)
+            now = clock.now()
             try:
                 quote = await self._client.quote(source, rate_type, now.astimezone(ARGENTINA).date())
             except Unavailable as error:

@@ -1,8 +1,8 @@
 """From the Authorization header to a user: what the guards ask."""
 
-import time
 from functools import partial
 
+from app.db import clock
 from app.db.transaction import request_session
 from app.domain.accounts import queries, tokens
 from app.domain.accounts.queries import Account
@@ -69,7 +69,7 @@ class Authenticator:
 
     def _token(self, text: str) -> Token:
         try:
-            return tokens.read(self.secrets, text, tokens.ACCESS, now=int(time.time()))
+            return tokens.read(self.secrets, text, tokens.ACCESS, now=int(clock.seconds()))
         except BadToken as error:
             raise AccessTokenRefused(str(error)) from error
 

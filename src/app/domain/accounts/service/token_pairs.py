@@ -1,13 +1,13 @@
 """Token pairs: given out, rotated, and the end of a family whose token was used twice."""
 
 import datetime as dt
-import time
 from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import clock
 from app.domain.accounts import queries, tokens
 from app.domain.accounts.models import RefreshToken, User
 from app.domain.accounts.rules.doors import NoAccountForToken, RefreshTokenRefused
@@ -99,7 +99,7 @@ class TokenPairService:
 
     def _read(self, text: str) -> Token:
         try:
-            token = tokens.read(self.secrets, text, tokens.REFRESH, now=int(time.time()))
+            token = tokens.read(self.secrets, text, tokens.REFRESH, now=int(clock.seconds()))
             UUID(token.jti)
         except BadToken as error:
             raise RefreshTokenRefused(str(error)) from error
@@ -145,7 +145,7 @@ class TokenPairService:
         return RefreshTokenRefused()
 
     async def _pair(self, user_id: int, version: int, *, jti: UUID, family: UUID, parent: UUID | None) -> TokenPair:
-        now = int(time.time())
+        now = int(clock.seconds())
         expires_at = dt.datetime.fromtimestamp(now + tokens.LIFETIME_SECONDS[tokens.REFRESH], dt.UTC)
         await self.session.execute(
             insert(RefreshToken).values(jti=jti, family=family, parent=parent, user_id=user_id, expires_at=expires_at)

@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import clock
 from app.domain.carts.queries import reading as queries
 from app.domain.carts.rules import STATUSES
 from app.domain.carts.schemas import AbandonedCart, AbandonedCartStatistics, Identified, Period, Recovered
@@ -111,5 +112,5 @@ def window_of(request: ApiRequest, period: Period, zone: ZoneInfo) -> Window:
     """The days asked for, in the shop's zone; without any, the period up to now."""
     first, before = day_range_of(request, "start_date", "end_date", zone)
     if first is None and before is None:
-        return dt.datetime.now(dt.UTC) - dt.timedelta(days=DAYS[period]), None
+        return clock.now() - dt.timedelta(days=DAYS[period]), None
     return first, before

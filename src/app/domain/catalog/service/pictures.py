@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.cloudinary import CloudinaryClient
 from app.clients.errors import ProviderError
+from app.db import clock
 from app.domain.catalog import queries
 from app.domain.catalog.rules.pictures import (
     FOLDER,
@@ -138,7 +139,7 @@ class PictureStore:
     async def _look_again(self, host: str, keys: Sequence[str]) -> None:
         """Whatever becomes of the request: what no product shows in the end is removed."""
         async with self.sessions() as session, session.begin():
-            at = dt.datetime.now(dt.UTC) + SECOND_LOOK
+            at = clock.now() + SECOND_LOOK
             for key in keys:
                 await defer(session, REMOVE, schedule_at=at, host=host, key=key)
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import clock
 from app.domain.activity.rules import differences
 from app.domain.activity.service import ActivityService, Deed
 from app.domain.catalog.models import Category, Product
@@ -221,7 +222,7 @@ class ProductService:
 
 async def tell_the_sheet(session: AsyncSession) -> None:
     """The shop's spreadsheet follows; one job for all that changed until it runs."""
-    await defer(session, PUSH, queueing_lock=PUSH, schedule_at=dt.datetime.now(dt.UTC) + SOON)
+    await defer(session, PUSH, queueing_lock=PUSH, schedule_at=clock.now() + SOON)
 
 
 def added(values: Mapping[str, Any]) -> dict[str, list[Any]]:

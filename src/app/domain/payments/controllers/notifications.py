@@ -1,6 +1,5 @@
 """What MercadoPago tells: verified before anything of it is read, kept, and left to a job."""
 
-import time
 from typing import Any
 
 import structlog
@@ -9,6 +8,7 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clients.mercadopago_signature import BadSignature, Signed, verify
+from app.db import clock
 from app.domain.payments.schemas.payments import NotificationInput, Taken
 from app.domain.payments.service.failures import NotSigned
 from app.domain.payments.service.inbox import Inbox
@@ -37,7 +37,7 @@ def signed_resource(request: Request[Any, Any, Any], secret: str) -> str:
     data_id, request_id, signature = (part[0] if part else "" for part in parts)
     if len(data_id) > LONGEST_ID or not (data_id + request_id).isascii():
         raise BadSignature("a signed part is malformed")
-    verify(secret, signature, Signed(data_id, request_id), time.time())
+    verify(secret, signature, Signed(data_id, request_id), clock.seconds())
     return data_id
 
 

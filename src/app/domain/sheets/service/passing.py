@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.clients.google_sheets import SheetsClient
+from app.db import clock
 from app.domain.catalog.service.products import tell_the_sheet
 from app.domain.sheets import queries
 from app.domain.sheets.models import SheetRun
@@ -213,7 +214,7 @@ async def _newer(
 
 def _new_stamp() -> str:
     """No two writes have the same: a row that bears a stamp was written with it."""
-    return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    return clock.now().isoformat().replace("+00:00", "Z")
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,7 +1,6 @@
 """Routes of the configuration and of the maintenance mode."""
 
 import datetime as dt
-import time
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post, put
@@ -9,6 +8,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import clock
 from app.db.transaction import end_transaction
 from app.domain.site.rules import BYPASS_SECONDS, fingerprint_of, mint
 from app.domain.site.schemas import (
@@ -101,7 +101,7 @@ class MaintenanceController(Controller):
 
 
 def _bypass(secret: str, stored: str) -> Bypass:
-    expires_at = int(time.time()) + BYPASS_SECONDS
+    expires_at = int(clock.seconds()) + BYPASS_SECONDS
     token = mint(secret, fingerprint_of(stored), expires_at=expires_at)
     return Bypass(token, dt.datetime.fromtimestamp(expires_at, dt.UTC))
 

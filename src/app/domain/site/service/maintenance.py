@@ -1,17 +1,21 @@
 """Whether the shop is closed, known to each process without asking; who may enter nevertheless."""
 
 import asyncio
-import time
 
 import asyncpg
 import msgspec
 
+from app.db import clock
 from app.db.watching import Watch
 from app.domain.site.rules import UnderMaintenance, fingerprint_of, is_open, leads_past
 from app.settings import Settings
 
 CHANNEL = "site_config"
-READ = "SELECT maintenance_mode, maintenance_message, bypass_password_hash FROM site_config"
+READ = """
+    SELECT maintenance_mode, maintenance_message, bypass_password_hash,
+           extract(epoch FROM clock_timestamp())::float8 AS seconds
+      FROM (VALUES (1)) AS always LEFT JOIN site_config ON true
+"""
 # Other processes hear of a change within a few milliseconds of its commit. Who made it gets the answer after that, so
 # that the next call, whichever process it reaches, finds it done.
 HEARD_SECONDS = 0.05
@@ -41,7 +45,7 @@ class Maintenance:
         standing = self.watch.value
         if not standing.closed or is_admin or is_open(path):
             return
-        if bypass is None or not leads_past(self.secrets, standing.fingerprint, bypass, now=int(time.time())):
+        if bypass is None or not leads_past(self.secrets, standing.fingerprint, bypass, now=int(clock.seconds())):
             raise UnderMaintenance(standing.message)
 
     async def spread(self) -> None:
@@ -50,7 +54,9 @@ class Maintenance:
 
 
 def _standing(row: asyncpg.Record | None) -> Standing:
+    """The row is also how this process learns the database's time."""
     if row is None:
         return Standing()
-    closed, message, password_hash = row
-    return Standing(closed, message, fingerprint_of(password_hash))
+    closed, message, password_hash, seconds = row
+    clock.learn(seconds)
+    return Standing() if closed is None else Standing(closed, message, fingerprint_of(password_hash))

@@ -1,0 +1,144 @@
+"""R14: jobs that raise, hang, eat memory or kill their worker are put aside; healthy jobs hardly notice."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.jobs.service import MAX_CRASHES
+from tests.chaos.programs import Program
+from tests.chaos.proving import percentile, prove
+from tests.chaos.results import Goals
+from tests.chaos.settling import hurry_rescue
+from tests.chaos.world import World
+
+pytestmark = pytest.mark.races
+POISON = ("probe:raise", "probe:hang", "probe:die", "probe:grow")
+DEADLY = ("probe:die", "probe:grow")
+PAUSE_SECONDS = 0.1
+_DEFER = """
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW('default', $1, 0, NULL, NULL, $2::jsonb, NULL)::procrastinate_job_to_defer_v1])
+"""
+_OPEN = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = ANY($1) AND status IN ('todo', 'doing')"
+# From the wish to the end, in seconds.
+_DELAYS = """
+    SELECT extract(epoch FROM max(at) FILTER (WHERE type = 'succeeded') - min(at) FILTER (WHERE type = 'deferred'))
+      FROM procrastinate_events e JOIN procrastinate_jobs j ON j.id = e.job_id
+     WHERE j.task_name = 'probe:healthy' AND j.args ->> 'label' LIKE $1 || '%' GROUP BY e.job_id
+"""
+
+
+@pytest.fixture
+async def probing(world: World) -> AsyncIterator[World]:
+    """The workers know the probes, and whoever keeps the programs running starts them again when they end."""
+    await world.sql("CREATE TABLE chaos_mark (id bigserial, label text NOT NULL, at timestamptz DEFAULT now())")
+    usual = world.workers
+    for worker in usual:
+        await worker.stop()
+    command = (sys.executable, "-m", "tests.chaos.probe_worker")
+    world.workers = [Program(f"probe-{n}", command, world.environ(), world.folder) for n in (1, 2)]
+    for worker in world.workers:
+        await worker.start()
+    await world.ready()
+    keeper = asyncio.create_task(_keep(world.workers))
+    yield world
+    keeper.cancel()
+    for worker in world.workers:
+        await worker.stop()
+    world.workers = usual
+    for worker in usual:
+        await worker.start()
+    await world.sql("DELETE FROM procrastinate_jobs WHERE task_name LIKE 'probe:%'")
+    await world.sql("DROP TABLE chaos_mark")
+
+
+async def _keep(workers: list[Program]) -> None:
+    while True:
+        for worker in workers:
+            if not worker.runs:
+                await worker.start()
+        await asyncio.sleep(0.5)
+
+
+async def defer(world: World, task: str, label: str) -> None:
+    await world.sql(_DEFER, task, msgspec.json.encode({"label": label}).decode())
+
+
+@asynccontextmanager
+async def steady(world: World, name: str) -> AsyncIterator[list[str]]:
+    """Healthy jobs one after the other, until the block ends; their labels."""
+    labels: list[str] = []
+
+    async def go_on() -> None:
+        while True:
+            label = f"{name} {len(labels)}"
+            await defer(world, "probe:healthy", label)
+            labels.append(label)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    task = asyncio.create_task(go_on())
+    yield labels
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def delays(world: World, name: str) -> list[float]:
+    """Of all healthy jobs of this name, when they have all ended."""
+
+    async def over() -> bool:
+        return not await world.value(_OPEN, ["probe:healthy"])
+
+    await world.until(over, "the healthy jobs end", 90.0, 0.5)
+    return [float(row[0]) for row in await world.sql(_DELAYS, name)]
+
+
+async def test_poison(probing: World, goals: Goals, full_rounds: bool) -> None:
+    world, each, usual = probing, 5 if full_rounds else 1, 20.0 if full_rounds else 3.0
+    async with steady(world, "before"):
+        await asyncio.sleep(usual)
+    before = await delays(world, "before")
+    async with steady(world, "beside") as labels:
+        for task in POISON:
+            for number in range(each):
+                await defer(world, task, f"{task} {number}")
+
+        async def put_aside() -> bool:
+            if not full_rounds:
+                await hurry_rescue(world)
+            return not await world.value(_OPEN, list(POISON))
+
+        took = await world.until(put_aside, "every poison is put aside", 540.0, 0.5)
+    beside = await delays(world, "beside")
+    wrong = await _wrong(world, labels, each)
+    slow, usually = percentile(beside, 0.95), percentile(before, 0.95)
+    figure = (
+        f"{4 * each} poison jobs put aside in {took:.0f} s; p95 of {len(beside)} healthy ones "
+        f"{slow * 1000:.0f} ms, {usually * 1000:.0f} ms before; {len(wrong)} odd"
+    )
+    held = not wrong and (slow <= 2 * usually or not full_rounds)
+    goals.note("R14", "poison jobs: put aside after 3 crashes, healthy jobs' p95 <= 2x", figure, held=held)
+    assert held, (figure, wrong)
+    await prove(world)
+
+
+async def _wrong(world: World, labels: list[str], each: int) -> list[Any]:
+    """Poison that ran too often or did not end as failed, and healthy jobs that did not run exactly once."""
+    marks = Counter(row[0] for row in await world.sql("SELECT label FROM chaos_mark"))
+    wrong: list[Any] = [(label, marks[label]) for label in labels if marks[label] != 1]
+    for task in POISON:
+        # What waits or hangs beside a job that kills the worker has runs that were cut off, beside its own two.
+        most = MAX_CRASHES if task in DEADLY else 2 + MAX_CRASHES - 1
+        runs = {f"{task} {number}": marks[f"{task} {number}"] for number in range(each)}
+        wrong += [run for run in runs.items() if not 1 <= run[1] <= most]
+    ended = await world.sql(
+        "SELECT task_name, args, status::text FROM procrastinate_jobs WHERE task_name = ANY($1) AND status <> 'failed'",
+        list(POISON),
+    )
+    return wrong + [tuple(row) for row in ended]
