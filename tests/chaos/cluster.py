@@ -15,7 +15,13 @@ OWNER = "relampago_chaos"
 PASSWORD = "chaos-chaos-chaos"
 DATABASE = "relampago"
 # Small, since its pages are written for real. What a crash of the machine would lose is not lost here either.
-OPTIONS = ("max_connections = 120", "shared_buffers = 64MB", "max_wal_size = 256MB", "restart_after_crash = off")
+OPTIONS = (
+    "max_connections = 120",
+    "shared_buffers = 64MB",
+    "max_wal_size = 256MB",
+    "restart_after_crash = off",
+    "recovery_init_sync_method = syncfs",
+)
 GONE_SECONDS = 20.0
 
 

@@ -84,7 +84,8 @@ def api(number: int, port: int, environ: Mapping[str, str], folder: Path) -> Pro
 
 
 def worker(number: int, environ: Mapping[str, str], folder: Path) -> Program:
-    return Program(f"worker-{number}", (sys.executable, "-m", "app", "jobs", "worker"), environ, folder)
+    """The real worker, which knows a few jobs more: those of the suite of poison."""
+    return Program(f"worker-{number}", (sys.executable, "-m", "tests.chaos.probe_worker"), environ, folder)
 
 
 def sandbox(port: int, smtp_port: int, environ: Mapping[str, str], folder: Path) -> Program:

@@ -11,9 +11,11 @@ _OPEN_JOBS = """
        AND NOT EXISTS (SELECT FROM procrastinate_periodic_defers p WHERE p.job_id = j.id)
      ORDER BY j.id
 """
+_RETRY_NOW = "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()"
 _BRING_FORWARD = (
+    "UPDATE reservation SET expires_at = clock_timestamp() - interval '1 ms' WHERE expires_at > clock_timestamp()",
     # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
-    "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()",
+    _RETRY_NOW,
     "UPDATE payment SET check_at = now() WHERE check_at IS NOT NULL",
     "UPDATE payment_refund SET busy_until = NULL WHERE state = 'requested'",
     """UPDATE payment_attempt
@@ -78,7 +80,7 @@ async def _hurry(world: World) -> None:
 
 async def _idle(world: World, *, hurry: bool) -> bool:
     if hurry:
-        await world.sql(_BRING_FORWARD[0])
+        await world.sql(_RETRY_NOW)
     return not await open_jobs(world)
 
 

@@ -22,7 +22,7 @@ _CUT = f"""
 
 
 async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    crashes = 20 if full_rounds else 2
+    crashes = 20 if full_rounds else 1
     chance, since = random.Random(seed), len(world.journal.calls)
     back: list[float] = []
     async with Crowd(world, mall, seed) as crowd:
@@ -47,7 +47,7 @@ async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: 
 
 
 async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    seconds, since = 120.0 if full_rounds else 8.0, len(world.journal.calls)
+    seconds, since = 120.0 if full_rounds else 5.0, len(world.journal.calls)
     cuts = 0
     async with Crowd(world, mall, seed, pause=0.1) as crowd:
         await crowd.busy(100)

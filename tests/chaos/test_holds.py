@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -20,14 +20,6 @@ from tests.races.proof import expect, hold_that, prove_refusals
 pytestmark = pytest.mark.races
 HELD, SHORT = (201, ""), (409, "insufficient_stock")
 Ask = Callable[[int, Buyer], Coroutine[Any, Any, Answer]]
-
-
-@pytest.fixture
-async def patient(world: World) -> AsyncIterator[World]:
-    """Holds last longer than any of these races."""
-    await world.serve(HOLD_SECONDS="600")
-    yield world
-    await world.serve()
 
 
 @pytest.fixture
@@ -55,9 +47,9 @@ async def lapse(world: World, shop: Shop) -> None:
     await world.sql(past, shop.pool_id)
 
 
-async def test_exactly_what_there_is(patient: World, goals: Goals, size: int, full_rounds: bool) -> None:
+async def test_exactly_what_there_is(world: World, goals: Goals, size: int, full_rounds: bool) -> None:
     """One unit a buyer; when the holds are over all of it can be held again, and again."""
-    arena, units, calls, clients = patient.arena, 25 * size, 500 * size, 200 if full_rounds else 40
+    arena, units, calls, clients = world.arena, 25 * size, 500 * size, 200 if full_rounds else 40
     buyers = await arena.enrol(calls)
     shop = await arena.open_shop(units)
     held, refused = [], []
@@ -70,7 +62,7 @@ async def test_exactly_what_there_is(patient: World, goals: Goals, size: int, fu
         held.append(found[201])
         refused.append(found[409])
         assert await arena.held(shop.pool_id) == found[201]
-        await lapse(patient, shop)
+        await lapse(world, shop)
         assert await arena.free(shop.pool_id) == units
     right = held == [units] * len(held) and refused == [calls - units] * len(held)
     figure = f"{calls} calls of {clients} clients on {units} units: held {held}, refused {refused}, nothing else"
@@ -78,9 +70,9 @@ async def test_exactly_what_there_is(patient: World, goals: Goals, size: int, fu
     assert right, figure
 
 
-async def test_mixed_quantities(patient: World, goals: Goals, size: int) -> None:
+async def test_mixed_quantities(world: World, goals: Goals, size: int) -> None:
     """One to five at a time: whoever was refused wanted more than was left."""
-    arena, units, calls = patient.arena, 25 * size, 100 * size
+    arena, units, calls = world.arena, 25 * size, 100 * size
     buyers = await arena.enrol(calls)
     shop = await arena.open_shop(units, limit=5)
     wanted = [random.randint(1, 5) for _ in buyers]
@@ -96,9 +88,9 @@ async def test_mixed_quantities(patient: World, goals: Goals, size: int) -> None
     assert free < 5
 
 
-async def test_two_lines_of_one_thing(patient: World, goals: Goals, size: int) -> None:
+async def test_two_lines_of_one_thing(world: World, goals: Goals, size: int) -> None:
     """An order that has a product in two lines takes the sum of both or nothing."""
-    arena, units, calls = patient.arena, 5 * size, 20 * size
+    arena, units, calls = world.arena, 5 * size, 20 * size
     async with arena.sessions() as session:
         product = await make_product(session, stock=units)
     buyers = list(itertools.islice(itertools.cycle(arena.buyers), calls))
@@ -112,9 +104,9 @@ async def test_two_lines_of_one_thing(patient: World, goals: Goals, size: int) -
     assert right, figure
 
 
-async def test_hot_and_cold(patient: World, goals: Goals, size: int) -> None:
+async def test_hot_and_cold(world: World, goals: Goals, size: int) -> None:
     """Who wants what everybody wants is in nobody's way who wants something else."""
-    arena, units = patient.arena, 5 * size
+    arena, units = world.arena, 5 * size
     hot = await arena.open_shop(units)
     cold = [await arena.open_shop(50) for _ in range(10)]
     buyers = await arena.enrol(100 * size)
@@ -133,4 +125,4 @@ async def test_hot_and_cold(patient: World, goals: Goals, size: int) -> None:
     figure = f"hot: {held} of {units} held; cold: {sum(kept)} of {20 * size} served"
     goals.note("R1d", "hot and cold promotions", figure, held=right)
     assert right, figure
-    (await check(patient)).prove()
+    (await check(world)).prove()

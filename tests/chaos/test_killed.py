@@ -23,7 +23,7 @@ _WORKERS = "SELECT id FROM procrastinate_workers ORDER BY id"
 
 
 async def test_an_api_process_is_killed(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    kills = 100 if full_rounds else 4
+    kills = 100 if full_rounds else 2
     chance, since = random.Random(seed), len(world.journal.calls)
     async with Crowd(world, mall, seed) as crowd:
         for _ in range(kills):
@@ -44,7 +44,7 @@ async def test_an_api_process_is_killed(world: World, mall: Mall, seed: int, goa
 async def test_a_worker_is_killed_or_frozen(
     world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool
 ) -> None:
-    kills, freezes = (50, 10) if full_rounds else (2, 0)
+    kills, freezes = (50, 10) if full_rounds else (1, 0)
     chance, since = random.Random(seed), len(world.journal.calls)
     rescues: list[asyncio.Task[float]] = []
     async with Crowd(world, mall, seed) as crowd:

@@ -31,7 +31,11 @@ class Wishes:
 
     def headers(self, call: Call) -> dict[str, str]:
         """With which the call is sent, its key among them."""
-        return {**self._who[call.user].headers, "Idempotency-Key": call.key}
+        return {**self.owner(call), "Idempotency-Key": call.key}
+
+    def owner(self, call: Call) -> dict[str, str]:
+        """Who asks, without a key."""
+        return self._who[call.user].headers
 
     async def make(self, kind: str) -> Call:
         """A call of a kind, intended and not sent."""
@@ -59,7 +63,7 @@ class Wishes:
 
     async def insist(self, call: Call) -> Call:
         """Ask for it, undisturbed, until there is a verdict."""
-        return await self.client.ask(call, self._who[call.user].headers, self.client.tries)
+        return await self.client.ask(call, self.owner(call), self.client.tries)
 
     async def differs(self, call: Call) -> str:
         """What a repetition of an acked call answers, if it is not the same answer to the byte; else nothing."""
