@@ -49,9 +49,11 @@ async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: 
 async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
     seconds, since = 120.0 if full_rounds else 5.0, len(world.journal.calls)
     cuts = 0
-    async with Crowd(world, mall, seed, pause=0.1) as crowd:
-        await crowd.busy(100)
+    # So much at once that every program opens all that it may open.
+    async with Crowd(world, mall, seed, size=32, pause=0.0) as rush:
+        await rush.busy(400)
         baseline = await world.connections()
+    async with Crowd(world, mall, seed + 1, pause=0.1) as crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             cuts += int(await world.value(_CUT))
