@@ -1,7 +1,7 @@
 # Everything is done by src/launcher, which needs Python 3.11 or newer and nothing else; this finds it one.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help up test run worker migrate demo check bench chaos clean
+.PHONY: help up test run worker migrate demo check bench chaos mutants clean
 export ARGS
 export LITESTAR_APP ?= app.server:create_app
 
@@ -44,6 +44,9 @@ bench:  ## the load generators, on a durable database
 	$(LAUNCH)
 
 chaos:  ## the race and failure tests with all their rounds
+	$(LAUNCH)
+
+mutants:  ## planted bugs, and the tests that notice them
 	$(LAUNCH)
 
 clean:  ## remove .venv, var and the private databases with their data

@@ -69,9 +69,10 @@ def _admin_url() -> str:
     return url
 
 
-def _template_name() -> str:
+def template_name(root: Path = ROOT) -> str:
+    """The database from which tests of a tree are cut; it is named after the tree's migrations."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "alembic").rglob("*")):
+    for path in sorted((root / "alembic").rglob("*")):
         if path.suffix in {".py", ".sql"}:
             digest.update(path.read_bytes())
     return f"relampago_template_{digest.hexdigest()[:12]}"
@@ -109,7 +110,7 @@ async def _make_template(admin_url: str, name: str) -> None:
 @asynccontextmanager
 async def fresh_database(suffix: str) -> AsyncIterator[str]:
     """A database of its own, cut from the template; gone afterwards."""
-    admin_url, template = _admin_url(), _template_name()
+    admin_url, template = _admin_url(), template_name()
     with Path(gettempdir(), f"{template}.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         await _make_template(admin_url, template)

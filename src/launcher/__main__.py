@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Callable[[], int]] = {
     "check": tasks.check,
     "bench": tasks.bench,
     "chaos": tasks.chaos,
+    "mutants": tasks.mutants,
     "clean": tasks.clean,
     "bootstrap": make_venv,
     "env": env,

@@ -58,7 +58,12 @@ def test() -> int:
 
 
 def chaos() -> int:
-    return _pytest("tests/races", "tests/chaos", "--rounds=full")
+    return _pytest("tests/races", "tests/mutants", "tests/chaos", "--rounds=full")
+
+
+def mutants() -> int:
+    """Plant bugs in copies of the project, and show which tests notice them. ARGS are words of the bugs' names."""
+    return _with_test_database("tests.mutants", *_arguments())
 
 
 def bench() -> int:
@@ -110,12 +115,15 @@ def foreground(command: Sequence[str], extra: Mapping[str, str]) -> int:
 
 
 def _pytest(*arguments: str) -> int:
+    return _with_test_database("pytest", *arguments, *_arguments())
+
+
+def _with_test_database(module: str, *arguments: str) -> int:
     bootstrap.ensure()
     found = database.open_test_database()
     debian.install_for_tests()
     try:
-        command = [str(VENV_PYTHON), "-m", "pytest", *arguments, *_arguments()]
-        return foreground(command, {"TEST_DATABASE_URL": found.url})
+        return foreground([str(VENV_PYTHON), "-m", module, *arguments], {"TEST_DATABASE_URL": found.url})
     finally:
         found.release()
 

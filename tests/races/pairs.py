@@ -24,8 +24,10 @@ from app.settings import Settings
 from tests.races.arena import Arena, Buyer, Shop
 from tests.races.interleaving import Director, Orders, Piece, Scene, every_order, step
 
-# Whoever is in the middle of a claim is interrupted at most so often; what is read and then written shows at the first.
-SWITCHES = 2
+# Works of a dozen steps and more have millions of orders. Of those, the ones in which nobody is interrupted more often
+# than this: what is read and then written shows at the first interruption.
+CLAIM_SWITCHES = 2
+LONG_SWITCHES = 2
 _CONSERVED = """
     SELECT (SELECT COALESCE(sum(delta), 0) FROM stock_ledger WHERE pool_id = $1)
          = (SELECT sum(available) FROM stock_slot WHERE pool_id = $1)
@@ -62,14 +64,16 @@ class Pairs:
         self.director, self.arena, self.sample = director, arena, sample
 
     async def play(
-        self, gated: str, scene: Callable[[], Awaitable[Scene]], *, at_least: int = 2, claims: bool = True
+        self,
+        gated: str,
+        scene: Callable[[], Awaitable[Scene]],
+        *,
+        at_least: int = 2,
+        switches: int | None = CLAIM_SWITCHES,
     ) -> None:
-        """Raises what the scene's judge raises, with the order that led to it.
-
-        `claims` are in it, each of a dozen steps: two of them in any order are millions.
-        """
+        """Raises what the scene's judge raises, with the order that led to it. All orders when `switches` is None."""
         self.director.gated = gated
-        orders = Orders(self.sample, SWITCHES if claims else None)
+        orders = Orders(self.sample, switches)
         played = await every_order(self.director, scene, orders)
         assert played >= min(at_least, self.sample or at_least)
         name = scene.__qualname__.partition(".")[0]

@@ -111,13 +111,15 @@ async def test_confirm_and_expire(pairs: Pairs) -> None:
             assert status in {"confirmed", "hold_expired"}
             bought = status == "confirmed"
             assert (order is not None) == bought
+            late = "SELECT count(*) FROM reservation_finished WHERE token = $1 AND finished_at > expires_at"
+            assert not bought or await pairs.value(late, token) == 0
             assert await pairs.value("SELECT count(*) FROM orders WHERE store_id = $1", shop.store_id) == bought
             assert await pairs.arena.free(shop.pool_id) == 1 - bought
             assert await pairs.conserved(shop.pool_id)
 
         return [pairs.end("check_out", buyer, token, "cash"), pairs.pass_and_sweep(token)], judge
 
-    await pairs.play(GATED, scene, at_least=8, claims=False)
+    await pairs.play(GATED, scene, at_least=8, switches=None)
 
 
 async def test_confirm_and_confirm(pairs: Pairs) -> None:
@@ -136,7 +138,7 @@ async def test_confirm_and_confirm(pairs: Pairs) -> None:
 
         return [pairs.end("check_out", buyer, token, "cash") for _ in range(2)], judge
 
-    await pairs.play(GATED, scene, at_least=4, claims=False)
+    await pairs.play(GATED, scene, at_least=4, switches=None)
 
 
 async def test_confirm_and_cancel(pairs: Pairs) -> None:
@@ -156,7 +158,7 @@ async def test_confirm_and_cancel(pairs: Pairs) -> None:
 
         return [pairs.end("check_out", buyer, token, "cash"), pairs.end("cancel", buyer, token)], judge
 
-    await pairs.play(GATED, scene, at_least=4, claims=False)
+    await pairs.play(GATED, scene, at_least=4, switches=None)
 
 
 async def test_all_of_it_adds_up(pairs: Pairs) -> None:

@@ -26,7 +26,7 @@ from tests.conftest import fresh_database
 from tests.payments.counter import Counter, make_counter
 from tests.races.conftest import standing
 from tests.races.interleaving import Piece, Scene, directing
-from tests.races.pairs import Pairs, SteppingClient, desk_of
+from tests.races.pairs import LONG_SWITCHES, Pairs, SteppingClient, desk_of
 
 pytestmark = pytest.mark.races
 GATED = r"\bpayment|\borders\b|stock_|coupon"
@@ -123,7 +123,7 @@ async def till(
 
 
 async def play(till: Till, scene: Any, at_least: int = 4) -> None:
-    await till.pairs.play(GATED, scene, at_least=at_least, claims=False)
+    await till.pairs.play(GATED, scene, at_least=at_least, switches=LONG_SWITCHES)
 
 
 async def test_webhook_and_webhook(till: Till) -> None:

@@ -13,7 +13,7 @@ from app import registry
 from app.domain.accounts.rules.doors import RefreshTokenRefused
 from app.domain.accounts.service.token_pairs import TokenPair, TokenPairService
 from app.domain.catalog.schemas import ProductInput
-from app.domain.catalog.service.products import ProductService
+from app.domain.catalog.service.products import ProductService, SeenStock
 from app.domain.marketing.models import Coupon
 from app.domain.marketing.service.coupons import CouponExhausted
 from app.domain.orders.rules import Outrun
@@ -22,6 +22,7 @@ from app.domain.orders.service.creation import Placer
 from app.domain.orders.service.drafts import NewOrder
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.service.prices import Wanted
+from app.errors import PreconditionFailed
 from app.http.principal import Principal
 from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
@@ -194,6 +195,29 @@ async def test_an_order_and_an_edit_of_the_stock(buying: Buying, units: int) -> 
     await buying.pairs.play(STOCK, scene, at_least=4)
 
 
+async def test_an_order_and_an_edit_of_what_was_seen(buying: Buying) -> None:
+    """Staff write five where they saw three: whoever bought meanwhile was not seen, and nothing is written."""
+
+    async def scene() -> Scene:
+        product = await buying.product(stock=3)
+
+        async def edit(session: AsyncSession) -> None:
+            fields = {"name": "Edited", "category": product.category_id, "price": "1000", "stock": 5}
+            data = msgspec.convert(fields, ProductInput)
+            await ProductService(session).change(product.id, data, None, SeenStock(3, {}))
+
+        async def judge(outcomes: list[Any]) -> None:
+            ordered, edited = outcomes
+            assert isinstance(ordered, int)
+            assert edited is None or isinstance(edited, PreconditionFailed)
+            assert await buying.pairs.arena.free(product.pool_id) == (3 if edited is None else 1)
+            assert await buying.pairs.conserved(product.pool_id)
+
+        return [buying.order(product.id, 2), edit], judge
+
+    await buying.pairs.play(STOCK, scene, at_least=4)
+
+
 @pytest.mark.parametrize("grace", [10, 0], ids=["within grace", "reuse"])
 async def test_refresh_and_refresh(pairs: Pairs, settings: Settings, grace: int) -> None:
     careful = msgspec.structs.replace(settings, refresh_reuse_grace_seconds=grace)
@@ -217,4 +241,4 @@ async def test_refresh_and_refresh(pairs: Pairs, settings: Settings, grace: int)
 
         return [refresh, refresh], judge
 
-    await pairs.play(TOKENS, scene, claims=False)
+    await pairs.play(TOKENS, scene, switches=None)

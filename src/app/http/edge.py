@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from litestar.types import Message, Receive, Scope, Send
 
+from app.http.admission import RETRY_SECONDS, Admission, Full, Lane, Turn
 from app.logs import access_log
 from app.metrics import REQUESTS
 
@@ -31,6 +32,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 DEFAULT_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 HSTS = b"max-age=31536000; includeSubDomains"
 _CRASH = b'{"detail":"A server error occurred."}'
+_FULL = msgspec.json.encode(Full().body())
 # Where a path with an odd number leads: to the application's own answer for what does not exist.
 _NOWHERE = "/nowhere"
 _INT8_DIGITS = 18
@@ -63,6 +65,7 @@ class Edge:
     def __init__(self, inner: Inner, *, production: bool) -> None:
         self.inner = inner
         self.production = production
+        self.admission = Admission()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, send, production=self.production)
@@ -73,7 +76,11 @@ class Edge:
         try:
             if has_odd_number(scope["path"]):
                 scope = {**scope, "path": _NOWHERE}
-            await self.inner(scope, receive, exchange.send)
+            lane = self.admission.lane_of(scope)
+            if lane is None:
+                await self.inner(scope, receive, exchange.send)
+            else:
+                await self._in_turn(lane, scope, receive, exchange)
         except Exception:
             log.exception("crash", path=exchange.path)
             if exchange.status:
@@ -82,6 +89,17 @@ class Edge:
         finally:
             exchange.log()
             exchange.count(scope.get("path_template", ""))
+
+    async def _in_turn(self, lane: Lane, scope: Any, receive: Receive, exchange: "Exchange") -> None:
+        try:
+            await lane.enter()
+        except Full:
+            await exchange.answer(503, _FULL, (b"retry-after", str(RETRY_SECONDS).encode()))
+            return
+        try:
+            await self.inner(scope, Turn(lane, receive).receive, exchange.send)
+        finally:
+            lane.leave()
 
 
 class Exchange:
@@ -123,9 +141,9 @@ class Exchange:
             message = {**message, "body": b""}
         await self._send(message)
 
-    async def answer(self, status: int, body: bytes) -> None:
-        """An answer made here, when the application has none."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    async def answer(self, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
+        """An answer made here, when the application has none; with `more` headers."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 

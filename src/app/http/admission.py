@@ -1,0 +1,184 @@
+"""How much at a time: what a process cannot do in time is refused at once, and what matters most is not kept waiting.
+
+Requests go by lanes, each with so many places of its own, so that shoppers who look cannot take those of buyers, and
+callers who wait for a provider cannot take anybody's. Who finds a lane full waits in it, unless by its present pace
+the wait would be longer than its patience: then the answer is a 503 with Retry-After, before anything was done for it.
+A probe needs no place: whether the process lives has nothing to do with how busy it is.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+import msgspec
+from litestar.types import Receive, ReceiveMessage, Scope
+
+from app.errors import Unavailable
+
+RETRY_SECONDS = 1
+# Who has not sent its request by then makes room while it goes on sending.
+SENDING_SECONDS = 0.1
+# How fast the pace follows: a part of each new interval.
+_WEIGHT = 0.1
+
+
+class Full(Unavailable):
+    """Too many requests at this moment, try again later."""
+
+    code = "busy"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=RETRY_SECONDS)
+
+
+class Lane:
+    """Places for requests of one kind, and those who wait for one, first come first served."""
+
+    def __init__(self, places: int, patience: float) -> None:
+        """`patience` is in seconds."""
+        self.places = places
+        self.patience = patience
+        self.running = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Seconds from one end to the next while somebody waits; 0 until it was measured.
+        self._pace = 0.0
+        self._last_end = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def expected(self) -> float:
+        """Seconds that who comes now would wait."""
+        return (len(self._waiting) + 1) * self._pace if self._is_full else 0.0
+
+    @property
+    def _is_full(self) -> bool:
+        return self.running >= self.places
+
+    async def enter(self) -> None:
+        """A place, which `leave` gives back. Raises Full."""
+        if not self._is_full and not self._waiting:
+            self.running += 1
+            return
+        if self.expected > self.patience:
+            raise Full
+        await self._wait()
+
+    async def _wait(self) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            async with asyncio.timeout(self.patience):
+                await place
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if place.done() and not place.cancelled():
+                # It came at the same moment; who has gone away has no use for it.
+                if isinstance(error, TimeoutError):
+                    return
+                self.leave()
+                raise
+            self._waiting.remove(place)
+            if isinstance(error, TimeoutError):
+                raise Full from error
+            raise
+
+    def leave(self) -> None:
+        """The place goes to who has waited longest, if somebody waits."""
+        self._measure()
+        while self._waiting and self.running <= self.places:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.running -= 1
+
+    def return_late(self) -> None:
+        """Who made room comes back without waiting: a part of the work is done."""
+        self.running += 1
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        if self._waiting and self._last_end:
+            interval = now - self._last_end
+            self._pace += (interval - self._pace) * (_WEIGHT if self._pace else 1.0)
+        self._last_end = now if self._waiting else 0.0
+
+
+class Turn:
+    """One request's place, from before it is read until after its answer."""
+
+    def __init__(self, lane: Lane, receive: Receive) -> None:
+        self._lane, self._receive = lane, receive
+        self._aside = False
+
+    async def receive(self) -> ReceiveMessage:
+        """The next piece of the request. Who sends slowly keeps nobody else waiting."""
+        timer = asyncio.get_running_loop().call_later(SENDING_SECONDS, self._step_aside)
+        try:
+            return await self._receive()
+        finally:
+            timer.cancel()
+            if self._aside:
+                self._aside = False
+                self._lane.return_late()
+
+    def _step_aside(self) -> None:
+        self._aside = True
+        self._lane.leave()
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Places in each lane of a process, and seconds of patience.
+
+    Claims of holds are sent to the database many at a time, so that many at once are quicker than few. What is looked
+    at costs the most and can wait the least. The database's connections are far fewer than any of these: more than a
+    few times as many only wait elsewhere.
+    """
+
+    first: tuple[int, float] = (512, 2.0)
+    claims: tuple[int, float] = (512, 1.0)
+    changes: tuple[int, float] = (96, 0.8)
+    providers: tuple[int, float] = (96, 0.8)
+    views: tuple[int, float] = (32, 0.4)
+
+
+PROBES = frozenset({"/livez", "/readyz", "/metrics", "/api/health/"})
+# What money and what is bought already wait for: notifications of payments, checking out, giving a hold back.
+FIRST = frozenset(
+    {
+        ("POST", "/api/payments/"),
+        ("POST", "/api/payments/webhook/"),
+        ("PUT", "/cart/checkout"),
+        ("PUT", "/cart/cancel"),
+    }
+)
+CLAIM = ("POST", "/cart/reserve")
+PROVIDERS = "/api/payments/"
+_VIEWING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Admission:
+    """The lanes of one process."""
+
+    def __init__(self, sizes: Sizes | None = None) -> None:
+        sizes = sizes or Sizes()
+        self.first = Lane(*sizes.first)
+        self.claims = Lane(*sizes.claims)
+        self.changes = Lane(*sizes.changes)
+        self.providers = Lane(*sizes.providers)
+        self.views = Lane(*sizes.views)
+
+    def lane_of(self, scope: Scope) -> Lane | None:
+        """Where a request goes; None for who needs no place."""
+        method, path = scope["method"], scope["path"]  # type: ignore[typeddict-item]
+        if (method, path) in FIRST:
+            return self.first
+        if (method, path) == CLAIM:
+            return self.claims
+        if path in PROBES:
+            return None
+        if method in _VIEWING:
+            return self.views
+        return self.providers if path.startswith(PROVIDERS) else self.changes

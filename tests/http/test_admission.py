@@ -1,0 +1,168 @@
+"""Lanes: who has a place, who waits, who is refused at once, and that nobody keeps anybody else's place."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from app.http.admission import SENDING_SECONDS, Admission, Full, Lane, Turn
+from app.server import Relampago
+
+WAITING = 0.05
+
+
+async def started(lane: Lane) -> asyncio.Task[None]:
+    """Somebody who waits in it."""
+    task = asyncio.create_task(lane.enter())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_places_are_handed_on_in_order() -> None:
+    lane = Lane(1, patience=5)
+    await lane.enter()
+    first, second = await started(lane), await started(lane)
+    assert (lane.running, lane.waiting) == (1, 2)
+    lane.leave()
+    await first
+    assert (lane.running, lane.waiting, second.done()) == (1, 1, False)
+    lane.leave()
+    await second
+    lane.leave()
+    assert (lane.running, lane.waiting) == (0, 0)
+
+
+async def test_patience_ends() -> None:
+    lane = Lane(1, patience=WAITING)
+    await lane.enter()
+    with pytest.raises(Full):
+        await lane.enter()
+    assert (lane.running, lane.waiting) == (1, 0)
+    lane.leave()
+    await lane.enter()
+
+
+async def test_who_goes_away_leaves_no_trace() -> None:
+    lane = Lane(1, patience=5)
+    await lane.enter()
+    gone, stays = await started(lane), await started(lane)
+    gone.cancel()
+    await asyncio.wait({gone})
+    assert lane.waiting == 1
+    lane.leave()
+    await stays
+    # A place that comes as its owner goes away is handed on.
+    leaving = await started(lane)
+    lane.leave()
+    leaving.cancel()
+    await asyncio.wait({leaving})
+    assert (lane.running, lane.waiting) == (0, 0)
+
+
+async def test_by_its_pace_it_refuses_at_once() -> None:
+    lane = Lane(1, patience=WAITING)
+    await lane.enter()
+    first, second = await started(lane), await started(lane)
+    lane.leave()
+    await asyncio.sleep(WAITING / 2)
+    lane.leave()
+    await asyncio.gather(first, second)
+    assert lane.expected >= WAITING / 2
+    third = await started(lane)
+    lane.leave()
+    await third
+    # It takes half of the patience a place: who comes third would wait too long, and is told so before it waits.
+    lane._pace = WAITING * 0.6
+    waiting = await started(lane)
+    assert lane.expected == pytest.approx(WAITING * 1.2)
+    with pytest.raises(Full):
+        lane.enter().send(None)
+    lane.leave()
+    await waiting
+
+
+async def test_who_sends_slowly_makes_room() -> None:
+    lane, sent = Lane(1, patience=5), asyncio.Event()
+
+    async def receive() -> Any:
+        await sent.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await lane.enter()
+    reading = asyncio.create_task(Turn(lane, receive).receive())
+    other = await started(lane)
+    await asyncio.sleep(SENDING_SECONDS * 2)
+    assert other.done()
+    sent.set()
+    await reading
+    # Both have something to do now; only then the next one gets a place.
+    assert lane.running == 2
+    late = await started(lane)
+    lane.leave()
+    assert (lane.running, late.done()) == (1, False)
+    lane.leave()
+    await late
+    assert lane.running == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "lane"),
+    [
+        ("POST", "/api/payments/", "first"),
+        ("POST", "/api/payments/webhook/", "first"),
+        ("PUT", "/cart/checkout", "first"),
+        ("PUT", "/cart/cancel", "first"),
+        ("POST", "/cart/reserve", "claims"),
+        ("POST", "/api/payments/create/", "providers"),
+        ("POST", "/api/orders/", "changes"),
+        ("DELETE", "/api/products/1/", "changes"),
+        ("GET", "/api/products/", "views"),
+        ("GET", "/api/payments/status/1/", "views"),
+        ("HEAD", "/no/such/path", "views"),
+    ],
+)
+def test_the_lane_of_a_request(method: str, path: str, lane: str) -> None:
+    admission = Admission()
+    assert admission.lane_of({"method": method, "path": path}) is getattr(admission, lane)  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/api/health/"])
+def test_probes_need_no_place(path: str) -> None:
+    assert Admission().lane_of({"method": "GET", "path": path}) is None  # type: ignore[typeddict-item]
+
+
+@pytest.fixture
+async def full(app: Relampago, monkeypatch: pytest.MonkeyPatch) -> Lane:
+    """No place to look at anything."""
+    lane = Lane(1, patience=0.0)
+    await lane.enter()
+    monkeypatch.setattr(app.edge.admission, "views", lane)
+    return lane
+
+
+async def test_who_is_refused_is_told_when_to_come_again(client: httpx.AsyncClient, full: Lane) -> None:
+    answer = await client.get("/api/categories/")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json() == {"detail": "Too many requests at this moment, try again later.", "code": "busy"}
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    full.leave()
+    assert (await client.get("/api/categories/")).status_code == 200
+    assert full.running == 0
+
+
+async def test_others_and_probes_are_not_kept_waiting(client: httpx.AsyncClient, full: Lane) -> None:
+    assert (await client.get("/livez")).status_code == 200
+    assert (await client.post("/api/payments/", json={})).status_code == 401
+    assert (await client.put("/cart/checkout", json={})).status_code == 401
+
+
+async def test_a_crash_gives_its_place_back(
+    app: Relampago, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(app.edge, "inner", crash)
+    assert (await client.get("/api/categories/")).status_code == 500
+    assert app.edge.admission.views.running == 0

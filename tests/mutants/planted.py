@@ -1,0 +1,175 @@
+"""Bugs as people make them, each with the tests that have to notice it.
+
+A bug is a replacement in a file: what is replaced has to be there as often as it says, or the list is out of date and
+that is an error. Those of the guarded statements of holds are beside the races that lose under them: see
+tests/races/mutants.py.
+"""
+
+import msgspec
+
+PAIRS = "tests/races/test_pairs_of_"
+SPENDABLE = """\
+                RefreshToken.rotated_at.is_(None),
+                RefreshToken.revoked_at.is_(None),
+            )
+            .values(rotated_at=CLOCK)
+"""
+ONE_A_DAY = """\
+        sa.UniqueConstraint("promo_id", "sent_date", "user_id", name=op.f(f"uq_{table}_promo_id_sent_date_user_id")),
+        sa.UniqueConstraint("user_id", "sent_date", "place", name=op.f(f"uq_{table}_user_id_sent_date_place")),
+"""
+COUPON_LOCK = "    SELECT * INTO c FROM coupon WHERE id = p_coupon FOR NO KEY UPDATE;"
+
+
+class Planted(msgspec.Struct, frozen=True):
+    """`seen_by` are tests by their pytest ids; each has to fail."""
+
+    file: str
+    old: str
+    new: str
+    seen_by: tuple[str, ...]
+    # A second file or place that has to change with it: (file, old, new).
+    besides: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def changes(self) -> tuple[tuple[str, str, str], ...]:
+        return (self.file, self.old, self.new), *self.besides
+
+
+PLANTED: dict[str, Planted] = {
+    "a commit that fails is answered as a success": Planted(
+        "src/app/db/transaction.py",
+        "                    refused = True\n                    await answer_late(error, scope, receive, send)",
+        "                    del error",
+        ("tests/http/test_transactions.py::test_a_failed_commit_is_no_success",),
+    ),
+    "the sweep takes holds that are still good": Planted(
+        "alembic/sql/inventory_1.sql",
+        "r WHERE r.expires_at <= (SELECT clock_timestamp())\n         ORDER BY r.id LIMIT p_limit",
+        "r\n         ORDER BY r.id LIMIT p_limit",
+        (PAIRS + "holds.py::test_reserve_and_expire[over before]",),
+    ),
+    "a hold is bought after its time": Planted(
+        "src/app/domain/inventory/queries.py",
+        "         WHERE token = :token AND user_id = :user AND expires_at > clock_timestamp()\n",
+        "         WHERE token = :token AND user_id = :user\n",
+        (PAIRS + "holds.py::test_confirm_and_expire",),
+    ),
+    "a notification's signature is not looked at": Planted(
+        "src/app/domain/payments/controllers/notifications.py",
+        "    verify(secret, signature, Signed(data_id, request_id), time.time())\n",
+        "",
+        ("tests/payments/test_notifications.py::test_ten_thousand_forgeries",),
+    ),
+    "news of a payment are applied without its lock": Planted(
+        "src/app/domain/payments/service/settlement.py",
+        "select(Payment).where(Payment.reference == key).with_for_update()",
+        "select(Payment).where(Payment.reference == key)",
+        (PAIRS + "money.py::test_webhook_and_webhook", PAIRS + "money.py::test_two_payments_of_one_order"),
+    ),
+    "a refund is counted without its payment's lock": Planted(
+        "src/app/domain/payments/service/refunds.py",
+        "        found = select(Payment).where(which).with_for_update()\n",
+        "        found = select(Payment).where(which)\n",
+        (PAIRS + "money.py::test_refund_and_refund",),
+    ),
+    "each try of a refund has a key of its own": Planted(
+        "src/app/clients/mercadopago.py",
+        'headers={"X-Idempotency-Key": key})',
+        'headers={"X-Idempotency-Key": f"{key[:-8]}{_chance.randrange(10**7, 10**8)}"})',
+        ("tests/payments/test_refunds.py::test_an_answer_that_is_lost",),
+    ),
+    "a coupon's uses are read and then written": Planted(
+        "alembic/sql/marketing_1.sql",
+        COUPON_LOCK,
+        COUPON_LOCK.replace(" FOR NO KEY UPDATE", ""),
+        (PAIRS + "orders.py::test_the_last_use_of_a_coupon_and_two_orders",),
+    ),
+    "a cancelled order keeps its coupon's use": Planted(
+        "src/app/domain/orders/service/life.py",
+        "            await CouponService(self.session).give_back(*ids)\n",
+        "            pass\n",
+        ("tests/orders/test_coupons.py::test_it_comes_back_with_the_order_and_once",),
+    ),
+    "an order moves from wherever it is": Planted(
+        "src/app/domain/orders/queries/life.py",
+        "     WHERE id = :id AND status = ANY (:sources)\n",
+        "     WHERE id = :id AND (status = ANY (:sources) OR true)\n",
+        ("tests/orders/test_life.py::test_cancelled_many_times_at_once_gives_back_once",),
+    ),
+    "what staff write of the stock wins over buyers that they did not see": Planted(
+        "src/app/domain/catalog/service/products.py",
+        "        if seen is not None and difference != units - seen.base:\n            raise PreconditionFailed\n",
+        "",
+        (PAIRS + "orders.py::test_an_order_and_an_edit_of_what_was_seen",),
+    ),
+    "a job's run is ended by whoever had it before": Planted(
+        "src/app/jobs/fence.py",
+        "WHERE id = %(job_id)s AND worker_id = %(worker_id)s AND attempts = %(attempts)s AND status = 'doing'\n",
+        "WHERE id = %(job_id)s\n",
+        ("tests/jobs/test_fence.py::test_a_run_that_was_taken_over_changes_nothing",),
+    ),
+    "a token outlives the end of its session": Planted(
+        "src/app/domain/accounts/service/authenticator.py",
+        "        if account.version != token.version:\n            raise AccessTokenRefused(tokens.INVALID)\n",
+        "",
+        ("tests/accounts/test_authenticator.py::test_a_raised_version_ends_the_token_and_not_the_password",),
+    ),
+    "a used refresh token ends itself, and its family lives": Planted(
+        "src/app/domain/accounts/service/token_pairs.py",
+        "        if too_late and await self._revoke(RefreshToken.family == family):\n",
+        "        if too_late and await self._revoke(RefreshToken.jti == jti):\n",
+        (PAIRS + "orders.py::test_refresh_and_refresh[reuse]",),
+    ),
+    "a refresh token is spent as often as it is sent": Planted(
+        "src/app/domain/accounts/service/token_pairs.py",
+        SPENDABLE,
+        SPENDABLE.replace("                RefreshToken.rotated_at.is_(None),\n", ""),
+        (
+            PAIRS + "orders.py::test_refresh_and_refresh[within grace]",
+            "tests/accounts/test_refresh.py::test_of_50_parallel_refreshes_one_gets_the_pair",
+        ),
+    ),
+    "a promotion is announced as often as it is asked for": Planted(
+        "alembic/versions/0010_notifications.py",
+        ONE_A_DAY,
+        "",
+        ("tests/promos/test_audience.py::test_twice_is_once_and_at_once_is_once",),
+    ),
+    "a login takes over a cart that is somebody else's": Planted(
+        "src/app/domain/carts/service/linking.py",
+        "        if cart is None or cart.user_id not in (None, self.user_id) or not _is_open(cart):\n",
+        "        if cart is None or not _is_open(cart):\n",
+        (
+            "tests/carts/test_linking.py::test_somebody_elses_cart_is_never_adopted",
+            "tests/races/test_interleavings.py::test_two_users_and_one_cart",
+        ),
+    ),
+    "a client says itself where it comes from": Planted(
+        "src/app/http/addresses.py",
+        "    if not proxies:\n        return None\n",
+        "    proxies = proxies or 1\n",
+        ("tests/http/test_throttling_addresses.py::test_what_a_client_says_of_itself_is_no_new_client",),
+    ),
+    "a request's key is everybody's": Planted(
+        "src/app/http/idempotency.py",
+        '"\\0".join((caller, request.method, *place, key))',
+        '"\\0".join((request.method, *place, key))',
+        ("tests/http/test_idempotency.py::test_a_key_belongs_to_its_caller_and_its_address",),
+    ),
+    "a request's key is free while it runs": Planted(
+        "src/app/http/idempotency.py",
+        "        if ticket.lock in self._running:\n            raise StillRunning\n",
+        "",
+        ("tests/http/test_idempotency.py::test_many_at_once_are_one",),
+        besides=(
+            ("src/app/http/idempotency.py", '        if not row["mine"]:\n', '        if row["mine"] is None:\n'),
+        ),
+    ),
+    "an error is answered, and what was done stays": Planted(
+        "src/app/db/transaction.py",
+        "    if (session := state.pop(_KEY, None)) is not None:\n        await session.close()\n\n\nclass",
+        "    del state\n\n\nclass",
+        ("tests/http/test_transactions.py::test_a_raised_error_undoes_what_was_written",),
+    ),
+}
