@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -97,7 +97,7 @@ from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
-from app.tracing import traced
+from app.tracing import end_traces, traced
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
@@ -223,3 +223,4 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.throttle.close()
         await app.state.reads.close()
         await engine.dispose()
+        await end_traces(cast("Relampago", app).edge.inner)

@@ -3,7 +3,10 @@
 A span says method, route and status. Paths, queries and headers stay here: they may carry what is nobody else's.
 """
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +19,7 @@ from app.settings import Settings
 Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'relampago[otel]'"
 _SERVER_ERROR = 500
+END_SECONDS = 2.0
 
 
 def traced(inner: Inner, settings: Settings) -> Inner:
@@ -32,17 +36,43 @@ def traced(inner: Inner, settings: Settings) -> Inner:
     except ImportError as error:
         raise SettingsError(MISSING) from error
     names = {"service.name": settings.otel_service_name, "service.version": VERSION}
-    provider = sdk.TracerProvider(resource=resources.Resource.create(names))
+    provider = sdk.TracerProvider(resource=resources.Resource.create(names), shutdown_on_exit=False)
     exporter = otlp.OTLPSpanExporter(endpoint=f"{settings.otel_exporter_otlp_endpoint}/v1/traces")
     provider.add_span_processor(export.BatchSpanProcessor(exporter))
-    return Traced(inner, provider.get_tracer("relampago", VERSION), trace, propagate.extract)
+    return Traced(inner, provider.get_tracer("relampago", VERSION), trace, propagate.extract, provider.shutdown)
+
+
+async def end_traces(inner: Inner) -> None:
+    """Sends the spans that wait, if the collector takes them within a moment. A server that ends by a signal runs no
+    handler of its exit.
+    """
+    if not isinstance(inner, Traced):
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def end() -> None:
+        inner.end()
+        with suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=end, daemon=True).start()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), END_SECONDS)
 
 
 class Traced:
     """Wraps the application. A caller's own trace goes on in ours (`traceparent`)."""
 
-    def __init__(self, inner: Inner, tracer: Any, trace: Any, extract: Callable[[dict[str, str]], Any]) -> None:
+    def __init__(
+        self,
+        inner: Inner,
+        tracer: Any,
+        trace: Any,
+        extract: Callable[[dict[str, str]], Any],
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.inner, self.tracer, self.trace, self.extract = inner, tracer, trace, extract
+        self.end = end
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from app.jobs.health import Sign
 from app.jobs.queue import announce, defer
 from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.settings import Settings
+from sandbox.server import Sandbox, open_sandbox
 
 announce(JOBS)
 
@@ -28,6 +30,12 @@ def _environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("MEDIA_ROOT", str(tmp_path / "media"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+async def sources(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    async with open_sandbox(tmp_path_factory.mktemp("jobs") / "service-account.json") as sandbox:
+        yield sandbox
 
 
 async def _call(*arguments: str) -> Result:
@@ -201,3 +209,16 @@ def test_every_periodic_job_is_a_command() -> None:
     assert {entry.job.name for entry in SCHEDULE} <= {one.name for one in JOBS}
     for entry in SCHEDULE:
         entry.job.check({})
+
+
+@pytest.mark.parametrize("entry", SCHEDULE, ids=lambda entry: entry.job.name)
+async def test_every_periodic_job_runs_by_hand(
+    db: AsyncSession, entry: Periodic, sources: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Really, with nothing to do: the same function as the worker's, on a connection of its own."""
+    for name in ("dolarapi", "bluelytics", "argentinadatos"):
+        monkeypatch.setenv(f"{name.upper()}_BASE_URL", f"{sources.url}/{name}")
+    answer = await _call("run", entry.job.name)
+    assert answer.exit_code == 0, answer.output
+    expected = "done" if entry.job.name in {"rates:update", "notify_active_promos"} else "0"
+    assert answer.stdout.splitlines()[-1] == f"{entry.job.name}: {expected}"

@@ -1,11 +1,15 @@
 """`POST /cart/reserve`: what is held, what is refused, and that a refusal changes nothing."""
 
+import asyncio
 import datetime as dt
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.metrics import LOCK_WAIT
 from tests.promos.market import HOUR, MINUTE, Market, now
 
 SECOND = dt.timedelta(seconds=1)
@@ -190,3 +194,19 @@ async def test_nothing_that_is_sent_sets_price_time_or_buyer(market: Market) -> 
     held = (await market.client.post("/cart/reserve", json=body, headers=market.headers(buyer))).json()
     assert (held["unit_price"], held["user"], held["status"], held["order"]) == ("1000.00", buyer.id, "held", None)
     assert instant(held["expires_at"]) < now() + 61 * SECOND
+
+
+async def test_who_waits_for_the_locks_of_slots_is_timed(
+    market: Market, sessions: async_sessionmaker[AsyncSession]
+) -> None:
+    """Somebody edits the stock: the hold is not refused, it waits, and the metrics say for how long."""
+    item = await market.item(stock=5)
+    promo, buyer = await market.promo(item), await market.buyer()
+    before = LOCK_WAIT._sum.get()
+    async with sessions() as other:
+        await other.execute(text("SELECT 1 FROM stock_slot WHERE pool_id = :pool FOR UPDATE"), {"pool": item.pool_id})
+        asked = asyncio.create_task(market.reserve(buyer, promo))
+        await asyncio.sleep(0.3)
+        assert not asked.done()
+    assert (await asked).status_code == 201
+    assert LOCK_WAIT._sum.get() - before >= 0.2
