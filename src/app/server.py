@@ -89,6 +89,7 @@ from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
 from app.http.idempotency import REPLAYED, IdempotencyMiddleware, KeyedRequests
+from app.http.leaving import Leaving
 from app.http.methods import name_all_methods
 from app.http.openapi.pages import DOCS_HANDLERS
 from app.http.ready import Answer
@@ -166,8 +167,8 @@ def create_app(settings: Settings | None = None) -> Relampago:
     )
     authorize_without_copies(app)
     name_all_methods(app)
-    inner = super(Relampago, app).__call__
-    app.edge = Edge(traced(KnownOrigins.around(inner, app.cors_config), settings), production=settings.production)
+    inner = traced(KnownOrigins.around(super(Relampago, app).__call__, app.cors_config), settings)
+    app.edge = Edge(inner, production=settings.production, leaving=app.state.leaving)
     return app
 
 
@@ -182,6 +183,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     return {
         "settings": settings,
         "engine": engine,
+        "leaving": Leaving(),
         "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
@@ -207,6 +209,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     engine: AsyncEngine = app.state.engine
+    app.state.leaving.watch()
     await app.state.maintenance.watch.start()
     try:
         yield

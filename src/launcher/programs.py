@@ -74,8 +74,9 @@ def api_command(port: int) -> tuple[str, ...]:
         "127.0.0.1",
         "--port",
         str(port),
+        # With the moment for which a process that is told to stop goes on answering: ten seconds in all.
         "--timeout-graceful-shutdown",
-        "10",
+        "7",
         # By itself uvicorn believes what a client on this machine says about its address; TRUSTED_PROXIES decides.
         "--no-proxy-headers",
         "--no-server-header",

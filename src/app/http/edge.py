@@ -16,6 +16,7 @@ import structlog
 from litestar.types import Message, Receive, Scope, Send
 
 from app.http.admission import RETRY_SECONDS, Admission, Full, Lane, Turn
+from app.http.leaving import Leaving
 from app.logs import access_log
 from app.metrics import REQUESTS
 
@@ -62,13 +63,14 @@ def has_odd_number(path: str) -> bool:
 class Edge:
     """Wraps the application; one instance serves all requests."""
 
-    def __init__(self, inner: Inner, *, production: bool) -> None:
+    def __init__(self, inner: Inner, *, production: bool, leaving: Leaving | None = None) -> None:
         self.inner = inner
         self.production = production
         self.admission = Admission()
+        self.leaving = leaving or Leaving()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, send, production=self.production)
+        exchange = Exchange(scope, send, production=self.production, last=self.leaving.begun)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         if exchange.head:
@@ -105,9 +107,10 @@ class Edge:
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Any, send: Send, *, production: bool) -> None:
+    def __init__(self, scope: Any, send: Send, *, production: bool, last: bool = False) -> None:
+        """`last` ends the connection with the answer."""
         self.scope, self._send = scope, send
-        self.production = production
+        self.production, self.last = production, last
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.head = self.method == "HEAD"
@@ -184,6 +187,8 @@ class Exchange:
             dressed.append((b"content-security-policy", DEFAULT_POLICY))
         if b"cache-control" not in present and self._authenticated():
             dressed.append((b"cache-control", b"no-store"))
+        if self.last:
+            dressed.append((b"connection", b"close"))
         if self.production:
             dressed.append((b"strict-transport-security", HSTS))
         return dressed

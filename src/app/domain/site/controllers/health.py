@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from app import VERSION
 from app.domain.site.service.health import HealthService
 from app.http.guards import door
+from app.http.leaving import Leaving
 from app.http.throttling import EXEMPT, THROTTLE
 
 
@@ -36,7 +37,7 @@ class HealthController(Controller):
 
 
 class ProbeController(Controller):
-    """`/livez`: the process answers. `/readyz`: it can serve (database, migrations, queue)."""
+    """`/livez`: the process answers. `/readyz`: it can serve (database, migrations, queue), and will go on to."""
 
     path = "/"
     tags = ("health",)
@@ -49,7 +50,8 @@ class ProbeController(Controller):
 
     @get("/readyz", guards=[door])
     async def readyz(self, state: State) -> Response[dict[str, Any]]:
-        checks = await HealthService(state.engine).checks()
+        leaving: Leaving = state.leaving
+        checks = {"process": "leaving"} if leaving.begun else await HealthService(state.engine).checks()
         ready = all(value == "ok" for value in checks.values())
         body = {"status": "ok" if ready else "unavailable", "checks": checks}
         return Response(body, status_code=200 if ready else 503, headers={} if ready else {"Retry-After": "1"})
