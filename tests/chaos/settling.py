@@ -11,7 +11,10 @@ _OPEN_JOBS = """
        AND NOT EXISTS (SELECT FROM procrastinate_periodic_defers p WHERE p.job_id = j.id)
      ORDER BY j.id
 """
-_RETRY_NOW = "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND scheduled_at > now()"
+_RETRY_NOW = """
+    UPDATE procrastinate_jobs SET scheduled_at = now()
+     WHERE status = 'todo' AND scheduled_at > now() AND attempts < 30
+"""
 _BRING_FORWARD = (
     "UPDATE reservation SET expires_at = clock_timestamp() - interval '1 ms' WHERE expires_at > clock_timestamp()",
     # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
@@ -23,10 +26,13 @@ _BRING_FORWARD = (
         WHERE state = 'requested'""",
     """UPDATE payment_notification SET received_at = received_at - interval '5 minutes' WHERE handled_at IS NULL""",
 )
-# The senders of these have had their time: only after no job runs any more.
+# What was being sent, when nobody is at it: its sender is dead, and its lease would end some time.
 _END_LEASES = (
-    "UPDATE mail SET busy_until = now() WHERE status = 'sending'",
-    "UPDATE push_log SET due_at = now() WHERE state = 'sending'",
+    """UPDATE mail SET busy_until = now() WHERE status = 'sending' AND NOT EXISTS (
+           SELECT FROM procrastinate_jobs WHERE status = 'doing' AND task_name LIKE 'send_%_mail')""",
+    """UPDATE push_log SET due_at = now() WHERE state = 'sending' AND NOT EXISTS (
+           SELECT FROM procrastinate_jobs WHERE status = 'doing'
+              AND task_name IN ('send_push_batch', 'notifications:send', 'notifications:sweep'))""",
 )
 _DEFER = """
     SELECT procrastinate_defer_jobs_v1(ARRAY[
@@ -39,7 +45,7 @@ _STALE = """
 ROUNDS = 3
 
 
-async def settle(world: World, *, seconds: float = 90.0, hurry: bool = True) -> float:
+async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) -> float:
     """Until nothing is under way; how long that took.
 
     In a hurry the waiting times of retries, leases and reconciliations are over at once, as though a clock had been set
@@ -53,10 +59,7 @@ async def settle(world: World, *, seconds: float = 90.0, hurry: bool = True) -> 
         await world.tell("/mercadopago/__emu__/redeliver")
         if hurry:
             await _hurry(world)
-        await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs", seconds, 0.2)
-        if hurry:
-            for statement in _END_LEASES:
-                await world.sql(statement)
+        await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs", 90.0 if hurry else seconds, 0.2)
     return asyncio.get_running_loop().time() - begun
 
 
@@ -80,7 +83,8 @@ async def _hurry(world: World) -> None:
 
 async def _idle(world: World, *, hurry: bool) -> bool:
     if hurry:
-        await world.sql(_RETRY_NOW)
+        for statement in (*_END_LEASES, _RETRY_NOW):
+            await world.sql(statement)
     return not await open_jobs(world)
 
 
