@@ -11,8 +11,8 @@ from tests.chaos.world import World, open_world
 
 
 @pytest.fixture(scope="session")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with open_world(tmp_path_factory.mktemp("chaos")) as opened:
+async def world(tmp_path_factory: pytest.TempPathFactory, full_rounds: bool) -> AsyncIterator[World]:
+    async with open_world(tmp_path_factory.mktemp("chaos"), quick=not full_rounds) as opened:
         yield opened
 
 

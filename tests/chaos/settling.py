@@ -40,7 +40,7 @@ _DEFER = """
 """
 _STALE = """
     UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute'
-     WHERE last_heartbeat < now() - interval '6 seconds'
+     WHERE last_heartbeat < clock_timestamp() - make_interval(secs => $1)
 """
 ROUNDS = 3
 
@@ -65,7 +65,7 @@ async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) ->
 
 async def hurry_rescue(world: World) -> None:
     """Whoever missed a heartbeat counts as dead at once, and what it held is rescued."""
-    await world.sql(_STALE)
+    await world.sql(_STALE, 2.5 * world.heartbeat_seconds + 1)
     await run_job(world, "upkeep:rescue_stalled")
 
 
@@ -75,9 +75,10 @@ async def run_job(world: World, name: str) -> None:
 
 
 async def _hurry(world: World) -> None:
-    for statement in (*_BRING_FORWARD, _STALE):
+    for statement in _BRING_FORWARD:
         await world.sql(statement)
-    for name in ("upkeep:rescue_stalled", "payments:reconcile", "notifications:sweep"):
+    await hurry_rescue(world)
+    for name in ("payments:reconcile", "notifications:sweep"):
         await run_job(world, name)
 
 

@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 
+from app.jobs.service import HEARTBEAT_SECONDS
 from tests.chaos import programs
 from tests.chaos.client import Client
 from tests.chaos.cluster import OwnCluster
@@ -40,8 +41,10 @@ APP_CONNECTIONS = "application_name LIKE 'relampago%'"
 class World:
     """Everything runs when it is given out. `seed` is printed by whoever uses chance."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        """In a quick one workers beat every second, and who has been silent for some is soon taken for dead."""
         self.folder = folder
+        self.heartbeat_seconds = 1 if quick else HEARTBEAT_SECONDS
         self.cluster = OwnCluster()
         self.api_ports = [free_port(), free_port()]
         self.sandbox_port, self.smtp_port = free_port(), free_port()
@@ -88,6 +91,7 @@ class World:
             "SECRET_KEY": SECRET,
             "LOG_LEVEL": "warning",
             "HOLD_SECONDS": str(HOLD_SECONDS),
+            "CHAOS_HEARTBEAT_SECONDS": str(self.heartbeat_seconds),
             "MEDIA_ROOT": str(self.folder / "media"),
             "PUBLIC_URL": self.doors[0],
             "SANDBOX_PORT": str(self.sandbox_port),
@@ -250,9 +254,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path) -> AsyncIterator[World]:
+async def open_world(folder: Path, *, quick: bool = False) -> AsyncIterator[World]:
     """A world that stands until the block ends."""
     async with AsyncExitStack() as stack:
-        world = World(folder)
+        world = World(folder, quick=quick)
         await world.open(stack)
         yield world
