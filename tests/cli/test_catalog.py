@@ -323,3 +323,25 @@ def test_a_large_file_is_never_in_memory_as_a_whole() -> None:
     tracemalloc.stop()
     assert count == 10_000
     assert peak < 1 << 20
+
+
+async def test_markup_in_names_is_taken_out_and_what_the_shop_has_stays(
+    call: Call, db: AsyncSession, tmp_path: Path
+) -> None:
+    category = await make_category(db, name="Sustratos")
+    kept = await make_product(db, name="<b>Maceta</b>", brand="A <i>B</i>", category=category)
+    changed = await make_product(db, name="Otra", category=category)
+    file = write(
+        tmp_path / "a.csv",
+        {"id": kept.id, "name": kept.name, "brand": kept.brand, "price": kept.price, "category": ""},
+        {"id": changed.id, "name": "<script>x</script>Nueva", "brand": "<p>C</p>", "price": "", "category": ""},
+        {"id": "", "name": "<h1>Tercera</h1>", "brand": "", "price": "3", "category": "Sustratos"},
+        {"id": "", "name": "<br>", "brand": "", "price": "3", "category": "Sustratos"},
+    )
+    answer = await call("import", file)
+    assert "row 4: name: This field may not be blank." in answer.stderr
+    file.write_text("\n".join(file.read_text(encoding="utf-8").splitlines()[:4]), encoding="utf-8")
+    answer = await call("import", file)
+    assert answer.stdout == "1 created, 1 updated, 1 unchanged\n", answer.output
+    names = [(one.name, one.brand) for one in await products(db)]
+    assert names == [("<b>Maceta</b>", "A <i>B</i>"), ("xNueva", "C"), ("Tercera", "")]

@@ -13,6 +13,7 @@ from app.domain.catalog.schemas import ProductInput
 from app.domain.catalog.service.batches import ProductBatch, ProductChange
 from app.domain.catalog.service.products import tell_the_sheet
 from app.domain.sheets import queries
+from app.domain.sheets.rules.cells import without_markup
 from app.domain.sheets.rules.files import COLUMNS, fields_of, written
 from app.domain.sheets.schemas import FileRow
 from app.domain.sheets.service.writing import category_known, words_of
@@ -27,6 +28,8 @@ CHUNK = 500
 MAX_ERRORS = 1000
 # Any 64-bit number that nobody else takes. Two files at once would wait for each other's products in a circle.
 FILES_LOCK = 6_120_944_583_017_266
+# What others may have written into the file: HTML is taken out, and stays where the shop has it already.
+_MARKUP = ("name", "brand")
 Row = Mapping[str, str]
 Progress = Callable[[], object]
 
@@ -97,7 +100,7 @@ class CatalogFiles:
                 if number in ids:
                     changes[number] = _change(stored[ids[number]], row, categories)
                 elif number not in refused:
-                    new.append(build(ProductInput, _checked(row, "POST", categories)))
+                    new.append(build(ProductInput, _checked(_clean(row), "POST", categories)))
             except Invalid as error:
                 refused[number] = words_of(error)
         real = {number: one for number, one in changes.items() if one.values or one.units}
@@ -150,11 +153,17 @@ def _checked(row: Row, method: str, categories: Mapping[str, int]) -> dict[str, 
 
 def _change(stored: Any, row: Row, categories: Mapping[str, int]) -> ProductChange:
     """What differs from the stored product. A file that says what stock it was made with adds the difference to it."""
-    values, units, exported = _checked(row, "PATCH", categories), 0, row.get("exported_stock", "")
+    current = stored._asdict() | {"category": stored.category_id}
+    new = _clean({name: cell for name, cell in row.items() if name in _MARKUP and cell != current[name]})
+    values, units, exported = _checked({**row, **new}, "PATCH", categories), 0, row.get("exported_stock", "")
     if exported.isascii() and exported.isdigit() and len(exported) < 11:
         units = int(values.pop("stock", exported)) - int(exported)
-    current = stored._asdict() | {"category": stored.category_id}
-    return ProductChange(stored.id, {name: new for name, new in values.items() if current[name] != new}, units)
+    return ProductChange(stored.id, {name: value for name, value in values.items() if current[name] != value}, units)
+
+
+def _clean(row: Row) -> dict[str, str]:
+    """The row without HTML where a name stands."""
+    return {name: without_markup(cell) if name in _MARKUP else cell for name, cell in row.items()}
 
 
 def _chunks(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Row]]]:
