@@ -89,9 +89,9 @@ class _Explaining:
         self.plan: dict[str, Any] = {}
 
     async def execute(self, statement: Any, values: Any = None) -> Any:
-        if statement is not queries.NOTIFY:
+        if statement not in (queries.NOTIFY, queries.NOTIFY_EARLY):
             return await self._session.execute(statement, values)
-        explained = text(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {queries.NOTIFY.text}")
+        explained = text(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement.text}")
         self.plan = (await self._session.execute(explained, values)).scalar_one()[0]
         raise _Explained
 

@@ -53,7 +53,8 @@ class PromoNotification(Identified, Base):
     __tablename__ = "promo_notification"
     __table_args__ = (
         UniqueConstraint("promo_id", "sent_date", "user_id"),
-        UniqueConstraint("user_id", "sent_date", "place"),
+        # The day first: new rows of a log of ninety days lie side by side in the index.
+        UniqueConstraint("sent_date", "user_id", "place"),
         CheckConstraint("place > 0", name="place_positive"),
         CheckConstraint("devices >= 0", name="devices_not_negative"),
         Index("ix_promo_notification_open", "promo_id", "id", postgresql_where=text("devices IS NULL")),

@@ -8,12 +8,14 @@ from sqlalchemy import text
 
 # The plan must not hang on statistics: a log that is empty in them may grow by the whole audience in one statement, and
 # how many live near a place is only known with the place at hand. Few people are looked up one by one in the indexes of
-# who is not to be told, for many these indexes are read as a whole; the sort of the new rows stays in memory.
+# who is not to be told, for many these indexes are read as a whole; the sort of the new rows stays in memory. Bitmaps
+# are allowed once the day's log was looked at: a bitmap would read all of a long one.
 _PLANNED = """
     set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('enable_mergejoin', 'off', true), set_config('work_mem', '16MB', true),
     set_config('enable_hashjoin', CASE WHEN :many THEN 'on' ELSE 'off' END, true),
-    set_config('enable_nestloop', CASE WHEN :many THEN 'off' ELSE 'on' END, true)
+    set_config('enable_nestloop', CASE WHEN :many THEN 'off' ELSE 'on' END, true),
+    set_config('enable_bitmapscan', 'off', true)
 """
 
 # A promotion that is on, with what its audience is measured by.
@@ -27,10 +29,33 @@ OPEN = text(f"""
      WHERE p.id = :promo
 """)  # noqa: S608 - a constant
 
+# How long the day's log is, as far as that matters, and an id before those of the rows that are written now.
+TODAY = text("""
+    SELECT (SELECT count(*) FROM (SELECT FROM promo_notification WHERE sent_date = :day LIMIT :enough) today) AS rows,
+           nextval(pg_get_serial_sequence('promo_notification', 'id')) AS before,
+           set_config('enable_bitmapscan', CASE WHEN :enough > 0 THEN 'on' ELSE 'off' END, true)
+""")
+LAST = text("SELECT currval(pg_get_serial_sequence('promo_notification', 'id'))")
+
+# What somebody was told today: looked up for each who is near, or, while the log is short, read as a whole before.
+_LOOKED_UP = """
+         CROSS JOIN LATERAL (
+               SELECT max(n.place) AS place, bool_or(n.promo_id = :promo) AS of_this FROM promo_notification n
+                WHERE n.user_id = near.user_id AND n.sent_date = :day) told
+"""
+_READ_BEFORE = """
+          LEFT JOIN (
+               SELECT n.user_id, max(n.place) AS place, bool_or(n.promo_id = :promo) AS of_this
+                 FROM promo_notification n WHERE n.sent_date = :day
+                GROUP BY n.user_id) told ON told.user_id = near.user_id
+"""
+
+
 # The profiles are planned by themselves (`OFFSET 0` keeps joins out), so that no join can make another index look
 # better than that of the places. `place` counts a user's promotions of the day. Who is told of two promotions at once
 # gets the same place twice, and the key on it lets one of them through.
-_PICKED = """
+def _picked(told: str) -> str:
+    return f"""
         SELECT near.user_id, COALESCE(told.place, 0) + 1 AS place
           FROM (SELECT pr.user_id
                   FROM profiles pr
@@ -39,26 +64,25 @@ _PICKED = """
                    AND buyer_in_segments(CAST(:segments AS text[]), pr.segments_override, pr.first_paid_at,
                                          pr.third_last_paid_at, CAST(:now AS timestamptz))
                 OFFSET 0) near
-         CROSS JOIN LATERAL (
-               SELECT max(n.place) AS place, bool_or(n.promo_id = :promo) AS of_this FROM promo_notification n
-                WHERE n.user_id = near.user_id AND n.sent_date = :day) told
+        {told}
          WHERE NOT EXISTS (SELECT FROM notification_preference o WHERE o.user_id = near.user_id AND NOT o.enabled)
            AND NOT EXISTS (SELECT FROM users u WHERE u.id = near.user_id AND NOT u.is_active)
            AND told.of_this IS NOT TRUE AND COALESCE(told.place, 0) < :cap
          LIMIT :limit
-"""
+    """  # noqa: S608 - constants
+
+
 # To look into every unique index before each row costs as much again as to write it. So nobody else is expected to
-# write the same rows, and where somebody did, the second statement goes around theirs.
-NOTIFY = text(f"""
-    WITH written AS (
-        INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
-        SELECT :promo, user_id, :day, place FROM ({_PICKED}) picked ORDER BY user_id
-        RETURNING id
-    )
-    SELECT count(*) AS picked, count(*) AS written, min(id) AS first, max(id) AS last FROM written
-""")  # noqa: S608 - constants
+# write the same rows, and where somebody did, another statement goes around theirs. To hand out the ids of the rows
+# costs a twentieth of the whole: they are counted by the statement's tag, and lie between two readings of the sequence.
+_WRITE = """
+    INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
+    SELECT :promo, user_id, :day, place FROM ({picked}) picked ORDER BY user_id
+"""
+NOTIFY = text(_WRITE.format(picked=_picked(_LOOKED_UP)))
+NOTIFY_EARLY = text(_WRITE.format(picked=_picked(_READ_BEFORE)))
 NOTIFY_BESIDE_OTHERS = text(f"""
-    WITH picked AS MATERIALIZED ({_PICKED}), written AS (
+    WITH picked AS MATERIALIZED ({_picked(_LOOKED_UP)}), written AS (
         INSERT INTO promo_notification (promo_id, user_id, sent_date, place)
         SELECT :promo, user_id, :day, place FROM picked ORDER BY user_id
         ON CONFLICT DO NOTHING

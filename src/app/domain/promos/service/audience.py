@@ -1,9 +1,10 @@
 """Who hears of a promotion: picked by one statement, written once a day, handed to jobs in pieces."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+from sqlalchemy import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +18,8 @@ from app.settings import Settings
 # The first chunk is small, so that the first pushes leave at once; the others are as large as a transaction may be.
 FIRST_CHUNK = 2_000
 CHUNK = 50_000
+# A log of the day that is no longer is read as a whole rather than looked into for each of a large chunk.
+SHORT_LOG = 20_000
 # Day rows that one job turns into pushes. Other jobs go before those of a large audience, but for its first pushes.
 BATCH = 250
 LATER = -10
@@ -61,7 +64,7 @@ class AudienceService:
             "cap": self.settings.push_daily_cap,
             "limit": limit,
         }
-        chunk = await self._write(values)
+        chunk = await self._write(values, many=limit > FIRST_CHUNK)
         await self._hand_over(promo_id, chunk, priority=0 if limit <= FIRST_CHUNK else LATER)
         return chunk
 
@@ -97,13 +100,20 @@ class AudienceService:
         """The shop's day."""
         return self._day(await self._now())
 
-    async def _write(self, values: dict[str, Any]) -> Chunk:
+    async def _write(self, values: dict[str, Any], *, many: bool) -> Chunk:
         """One statement; when others wrote such rows meanwhile, a second one that sees theirs and goes around them."""
+        enough = SHORT_LOG + 1 if many else 0
+        today = (await self.session.execute(queries.TODAY, {"day": values["day"], "enough": enough})).one()
+        notify = queries.NOTIFY_EARLY if enough > 0 and today.rows < enough else queries.NOTIFY
         try:
             async with self.session.begin_nested():
-                return Chunk(*(await self.session.execute(queries.NOTIFY, values)).one())
+                done = cast("CursorResult[Any]", await self.session.execute(notify, values))
         except IntegrityError:
             return Chunk(*(await self.session.execute(queries.NOTIFY_BESIDE_OTHERS, values)).one())
+        if not done.rowcount:
+            return Chunk(0, 0)
+        last = (await self.session.execute(queries.LAST)).scalar_one()
+        return Chunk(done.rowcount, done.rowcount, today.before + 1, last)
 
     async def _hand_over(self, promo_id: int, chunk: Chunk, *, priority: int) -> None:
         if chunk.first is None or chunk.last is None:
