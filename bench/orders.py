@@ -43,7 +43,7 @@ def measure(url: str, secret: str, peer: str, mode: Mode) -> list[Row]:
 
 def attack(url: str, secret: str, subject: Subject, mode: Mode, *, hot: bool) -> load.Outcome:
     """Reset, load, check that every 201 is an order and every unit is where it should be."""
-    _reset(url)
+    reset(url)
     outcome = load.run(_attack(secret, subject, mode, hot=hot))
     if set(outcome.statuses) != {201}:
         raise SystemExit(f"{subject.name}: {dict(outcome.statuses)}\n{outcome.sample[-600:].decode('latin-1')}")
@@ -88,7 +88,7 @@ def _tail(number: int, *, hot: bool) -> bytes:
     return b"\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-def _reset(url: str) -> None:
+def reset(url: str) -> None:
     """No order, all units free in the one row that a product of the catalogue has."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE orders, activity_log, procrastinate_jobs, throttle CASCADE")
