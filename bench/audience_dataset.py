@@ -1,20 +1,45 @@
-"""A million profiles, and three stores whose people are told of promotions."""
+"""Many profiles, and three stores whose people are told of promotions."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from bench.dataset import Data
+from bench.plan import Mode
 
-PEOPLE, LARGE, REFUSED, SMALL, FEW = 1_000_000, 50_000, 10_000, 1_000, 200
-AUDIENCES = Data(
-    "relampago_bench_audience",
-    Path(__file__).with_suffix(".sql"),
-    {"users": PEOPLE, "large": LARGE, "refused": REFUSED, "small": SMALL, "few": FEW},
-)
-# By the ids of the promotions that are on, and of their stores.
-SIZES = {1: LARGE, 2: SMALL}
+FILL = Path(__file__).with_suffix(".sql")
+FEW = 200
+
+
+@dataclass(frozen=True)
+class Audiences:
+    """So many people, of whom a promotion of the first store is for `large`, one of the second for `small`."""
+
+    people: int
+    large: int
+    small: int
+
+    @property
+    def data(self) -> Data:
+        sizes = {
+            "users": self.people,
+            "large": self.large,
+            "refused": self.large // 5,
+            "small": self.small,
+            "few": FEW,
+        }
+        return Data(f"relampago_bench_audience_{self.people}_{self.large}", FILL, sizes)
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """How many are told, by the ids of the promotions that are on, and of their stores."""
+        return {1: self.large, 2: self.small}
+
+
+def of_mode(mode: Mode) -> Audiences:
+    return Audiences(mode.people, *mode.audiences)
 
 
 def forget(url: str) -> None:

@@ -20,7 +20,7 @@ from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
 from app.jobs.work import Work
 from app.settings import Settings
-from bench.audience_dataset import SIZES, told
+from bench.audience_dataset import Audiences, told
 from bench.plan import PEER_VENV, ROOT
 
 # The slowest peer's rate is taken from so many users, its time for all of them is counted from that.
@@ -38,20 +38,21 @@ class Telling:
 class Ours:
     """The job `notify_promo`, as a worker runs it: chunks, each committed with the jobs that push."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, audiences: Audiences) -> None:
         self.url = url
+        self.sizes = audiences.sizes
         self.settings = Settings(database_url=url, database_admin_url=url, secret_key=secret)
         announce(JOBS)
         # Connections are kept, as a worker keeps them and the peer too.
         self.engine = create_engine(self.settings, name="bench")
-        self.spent = _count(self.engine)
+        self.spent = count_seconds(self.engine)
 
     async def tell(self, promo: int) -> Telling:
         self.spent.clear()
         begun = time.perf_counter()
         written = await notify_promo.run(Work(self.settings, session_maker(self.engine)), promo)
         seconds = time.perf_counter() - begun
-        _expect(written, SIZES[promo], "ours")
+        _expect(written, self.sizes[promo], "ours")
         return Telling(seconds, sum(self.spent))
 
     async def plan(self, promo: int) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _index_scans(scans: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [node for scan in scans for node in _nodes(scan) if "Index Name" in node]
 
 
-def _count(engine: AsyncEngine) -> list[float]:
+def count_seconds(engine: AsyncEngine) -> list[float]:
     """Seconds of every statement, from its sending to its result."""
     spent: list[float] = []
     began: list[float] = []
@@ -119,7 +120,7 @@ def _count(engine: AsyncEngine) -> list[float]:
     return spent
 
 
-def bare_insert(url: str, promo: int) -> Telling:
+def bare_insert(url: str, promo: int, size: int) -> Telling:
     """The same rows from a table that has them ready."""
     with psycopg.connect(url) as connection:
         begun = time.perf_counter()
@@ -130,7 +131,7 @@ def bare_insert(url: str, promo: int) -> Telling:
         )
         connection.commit()
         seconds = time.perf_counter() - begun
-    _expect(told(url, promo), SIZES[promo], "the bare insert")
+    _expect(told(url, promo), size, "the bare insert")
     return Telling(seconds)
 
 
@@ -147,7 +148,8 @@ def keep_rows(url: str, promo: int) -> None:
 class Peer:
     """Django, in a process of its own that keeps its connection."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, audiences: Audiences) -> None:
+        self.sizes = audiences.sizes
         environment = {"DATABASE_URL": url, "SECRET_KEY": secret, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         self.url = url
         process = subprocess.Popen(
@@ -176,8 +178,9 @@ class Peer:
         self._input.write(json.dumps(asked) + "\n")
         self._input.flush()
         answer = json.loads(self._line() or "{}")
-        _expect(answer.get("users", 0), SIZES[promo], "the peer")
-        of_all = SIZES[promo] / min(LOOP_PART, SIZES[promo]) if how == "loop" else 1
+        size = self.sizes[promo]
+        _expect(answer.get("users", 0), size, "the peer")
+        of_all = size / min(LOOP_PART, size) if how == "loop" else 1
         return Telling(answer["select"] + answer["write"] * of_all)
 
 

@@ -1,7 +1,6 @@
-"""Lists of a hundred thousand products beside a Django shop's, and of a million beside ten thousand."""
+"""Lists of products beside a Django shop's, and the first page beside itself with a COUNT(*) each time."""
 
 import json
-import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,21 +11,20 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from bench import dataset, load
-from bench.audience import figure
+from bench.context import Bench
 from bench.plan import PROCESSES, Mode
-from bench.subjects import Subject, running
+from bench.rows import Row, row, shares
+from bench.subjects import Subject, all_running, running
 
 PART = "catalogue"
 FILL = Path(__file__).with_name("catalogue_dataset.sql")
 CLIENTS = 32
-SMALL, USUAL, LARGE = 10_000, 100_000, 1_000_000
+USUAL = 100_000
 CATEGORIES = 96
-MOST_GROWTH = 1.5
 THINGS = ("panel", "maceta", "abono", "sustrato", "carpa", "filtro", "lampara", "tijera", "bandeja", "medidor")
 PURPOSES = ("floracion", "crecimiento", "raices", "interior", "exterior", "invernadero", "balcon", "cultivo", "secado")
 TOPS = ("Iluminacion", "Sustratos", "Fertilizantes", "Macetas", "Riego", "Clima", "Carpas", "Medicion", "Semillas")
 PATH = "/api/products/"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,27 +40,66 @@ class List:
 
 
 LISTS = (
-    List("the first page", ("",), 12),
+    List("the first page", ("",), 15),
     List("the first 64 pages in turn", tuple(f"?page={n}" for n in range(1, 65)), None),
-    List("the 50th page of a category", tuple(f"?category_name={top}&page=50" for top in TOPS), 8),
-    List("a search of two words", tuple(f"?search={quote(f'{a} {b}')}" for a, b in product(THINGS, PURPOSES)), 8, 4, 8),
+    List("the 50th page of a category", tuple(f"?category_name={top}&page=50" for top in TOPS), 10),
+    List(
+        "a search of two words", tuple(f"?search={quote(f'{a} {b}')}" for a, b in product(THINGS, PURPOSES)), 10, 4, 8
+    ),
 )
+# The subjects that count each time, by what they are called in the result.
+COUNTING = {"counting": "COUNT(*) for each request", "counting-shared": "COUNT(*) in every statement"}
+LEAST_TO_COUNTING = 4
 
 
 def data_of(products: int) -> dataset.Data:
     return dataset.Data(f"relampago_bench_catalogue_{products}", FILL, {"products": products, "categories": CATEGORIES})
 
 
-def measure(admin_url: str, secret: str, mode: Mode) -> list[Row]:
-    """Rows of the result, in paired rounds."""
-    url = dataset.prepare(admin_url, data_of(USUAL))
+def measure(bench: Bench) -> list[Row]:
+    """Rows of the result, in paired rounds. Raises SystemExit when the answers differ."""
+    mode = bench.mode
+    url = bench.database(data_of(mode.products))
+    lists = lists_of(mode)
     with ExitStack() as stack:
-        ours = stack.enter_context(running("ours", url, secret))
-        peer = stack.enter_context(running("peer-sync", url, secret))
-        for each in LISTS:
+        ours = stack.enter_context(running("ours", url, bench.secret))
+        peer = stack.enter_context(running("peer-sync", url, bench.secret))
+        for each in lists:
             compare(ours, peer, each)
-        rows = [row for each in LISTS for row in _rows_of(each, ours, peer, mode)]
-    return rows + growth(admin_url, secret, mode)
+        rows = [line for each in lists for line in _rows_of(each, ours, peer, mode)]
+    return rows + _beside_counting(url, bench.secret, mode)
+
+
+def lists_of(mode: Mode) -> Sequence[List]:
+    """In a small catalogue the peer's searches take no seconds."""
+    return LISTS if mode.products >= USUAL else [replace(each, seconds=0) for each in LISTS]
+
+
+def _beside_counting(url: str, secret: str, mode: Mode) -> list[Row]:
+    """The first page beside the same one of our own application when it counts."""
+    page = LISTS[0]
+    with all_running(("ours", *COUNTING), url, secret) as (ours, *counting):
+        for other in counting:
+            compare(ours, other, page)
+        rates = {subject.name: [] for subject in (ours, *counting)}
+        for number in range(mode.rounds):
+            for subject in (ours, *counting):
+                rates[subject.name].append(attack(subject, page.queries, mode).rate)
+            told = ", ".join(f"{name} {of[-1]:.0f}/s" for name, of in rates.items())
+            print(f"{number + 1:2} {page.name}: {told}", flush=True)
+    return [
+        row(
+            PART,
+            f"products: {page.name}, beside {told}",
+            "answers/s",
+            rates["ours"],
+            peer=rates[name],
+            ratios=shares(rates["ours"], rates[name]),
+            clients=page.clients,
+            least=LEAST_TO_COUNTING if name == "counting" else None,
+        )
+        for name, told in COUNTING.items()
+    ]
 
 
 def compare(ours: Subject, peer: Subject, asked: List) -> None:
@@ -87,67 +124,21 @@ def _rows_of(asked: List, ours: Subject, peer: Subject, mode: Mode) -> list[Row]
     lasting = replace(mode, seconds=max(mode.seconds, asked.seconds))
     for number in range(mode.rounds):
         for name, subject in (("ours", ours), ("peer", peer)):
-            found[name].append(_attack(subject, asked.queries, lasting, clients=asked.clients))
-        rates = {name: of[-1].rate for name, of in found.items()}
-        print(f"{number + 1:2} {asked.name}: {rates['ours']:.0f}/s beside {rates['peer']:.1f}/s", flush=True)
-    slow = [a.percentile(0.99) / b.percentile(0.5) for a, b in zip(found["ours"], found["peer"], strict=True)]
-    rates_of = {name: [each.rate for each in of] for name, of in found.items()}
-    ratios = [a / b for a, b in zip(rates_of["ours"], rates_of["peer"], strict=True)]
+            found[name].append(attack(subject, asked.queries, lasting, clients=asked.clients))
+        last = {name: of[-1].rate for name, of in found.items()}
+        print(f"{number + 1:2} {asked.name}: {last['ours']:.0f}/s beside {last['peer']:.1f}/s", flush=True)
+    rates = {name: [each.rate for each in of] for name, of in found.items()}
+    slow, usual = ([each.percentile(of) for each in found[name]] for name, of in (("ours", 0.99), ("peer", 0.5)))
+    ratios, parts = shares(rates["ours"], rates["peer"]), shares(slow, usual)
+    scenario, unit = f"products: {asked.name}", "ms, our p99 beside the peer's median"
+    most = None if asked.least is None else 1
     return [
-        _row(f"products: {asked.name}", "answers/s", rates_of["ours"], ratios, rates_of["peer"], least=asked.least),
-        _row(
-            f"products: {asked.name}",
-            "ms, p99 in parts of the peer's median",
-            [each.percentile(0.99) for each in found["ours"]],
-            slow,
-            [each.percentile(0.5) for each in found["peer"]],
-            most=None if asked.least is None else 1,
-        ),
+        row(PART, scenario, "answers/s", **rates, ratios=ratios, clients=asked.clients, least=asked.least),
+        row(PART, scenario, unit, slow, peer=usual, ratios=parts, clients=asked.clients, most=most),
     ]
 
 
-def growth(admin_url: str, secret: str, mode: Mode) -> list[Row]:
-    """The first page, one request after the other, of a million products in parts of that of ten thousand."""
-    means: dict[int, list[float]] = {SMALL: [], LARGE: []}
-    with ExitStack() as stack:
-        subjects = {
-            size: stack.enter_context(running("ours", dataset.prepare(admin_url, data_of(size)), secret))
-            for size in means
-        }
-        for _ in range(mode.rounds):
-            for size, subject in subjects.items():
-                outcome = _attack(subject, ("",), mode, clients=1)
-                means[size].append(statistics.fmean(outcome.latencies) * 1000)
-    ratios = [large / small for small, large in zip(means[SMALL], means[LARGE], strict=True)]
-    return [
-        _row(
-            f"products: the first page of {LARGE:,}",
-            f"ms, beside {SMALL:,}",
-            means[LARGE],
-            ratios,
-            means[SMALL],
-            most=MOST_GROWTH,
-        )
-    ]
-
-
-def _row(
-    scenario: str,
-    unit: str,
-    ours: Sequence[float],
-    ratios: Sequence[float],
-    other: Sequence[float],
-    *,
-    least: float | None = None,
-    most: float | None = None,
-) -> Row:
-    ratio = statistics.median(ratios)
-    met = ratio >= least if least is not None else None if most is None else ratio <= most
-    row = figure(scenario, unit, statistics.median(ours), ratios, least=least, most=most)
-    return row | {"part": PART, "ratio": round(ratio, 3), "other": round(statistics.median(other), 4), "met": met}
-
-
-def _attack(subject: Subject, queries: Sequence[str], mode: Mode, clients: int = CLIENTS) -> load.Outcome:
+def attack(subject: Subject, queries: Sequence[str], mode: Mode, clients: int = CLIENTS) -> load.Outcome:
     tails = [f"{PATH}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for query in queries]
     # Of each process's clients, whatever its number, every query gets its turn.
     processes = 1 if clients == 1 else PROCESSES

@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import statistics
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +17,8 @@ import psycopg
 from bench.plan import PROMOS, ROOT, UNITS, USERS
 
 NAME = "relampago_bench"
+# Migrated and empty: every other database begins as its copy.
+EMPTY = "relampago_bench_empty"
 
 
 @dataclass(frozen=True)
@@ -23,28 +28,58 @@ class Data:
     name: str
     fill: Path
     sizes: dict[str, int]
+    # Further fills, after the first one.
+    more: tuple[Path, ...] = ()
 
 
 HOLDS = Data(NAME, Path(__file__).with_name("dataset.sql"), {"users": USERS, "promos": PROMOS, "units": UNITS})
 
 
 def prepare(admin_url: str, data: Data = HOLDS) -> str:
-    """The address of the benchmark's database, migrated and filled."""
-    url = urlunsplit(urlsplit(admin_url)._replace(path=f"/{data.name}"))
-    mark = _mark(data)
+    """The address of one of the benchmark's databases, migrated and filled."""
+    url, mark = _at(admin_url, data.name), _mark(data)
     if _mark_of(url) != mark:
+        prepare_empty(admin_url)
         sizes = ", ".join(f"{size:,} {what}" for what, size in data.sizes.items())
         print(f"making the database {data.name}: {sizes}", flush=True)
-        with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {data.name} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {data.name}")
-        _migrate(url)
+        _create(admin_url, data.name, EMPTY)
         _fill(url, mark, data)
     return url
 
 
+def prepare_empty(admin_url: str) -> str:
+    """The address of the database that is migrated and empty."""
+    url, mark = _at(admin_url, EMPTY), _schema_mark()
+    if _mark_of(url) == mark:
+        return url
+    _create(admin_url, EMPTY, "template1")
+    _migrate(url)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE bench_dataset (mark text NOT NULL)")
+        connection.execute("INSERT INTO bench_dataset VALUES (%s)", [mark])
+    return url
+
+
+def _create(admin_url: str, name: str, template: str) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
+def _at(admin_url: str, name: str) -> str:
+    return urlunsplit(urlsplit(admin_url)._replace(path=f"/{name}"))
+
+
 def _mark(data: Data) -> str:
-    digest = hashlib.sha256(" ".join(map(str, data.sizes.values())).encode() + data.fill.read_bytes())
+    digest = hashlib.sha256(_schema_mark().encode())
+    digest.update(" ".join(map(str, data.sizes.values())).encode())
+    for path in (data.fill, *data.more):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _schema_mark() -> str:
+    digest = hashlib.sha256()
     for path in sorted((ROOT / "alembic").rglob("*")):
         if path.suffix in {".py", ".sql"}:
             digest.update(path.name.encode() + path.read_bytes())
@@ -62,7 +97,8 @@ def _mark_of(url: str) -> str:
 
 
 def _migrate(url: str) -> None:
-    environment = os.environ | {"DATABASE_URL": url, "DATABASE_ADMIN_URL": url}
+    # Nothing is signed while the schema is made, but settings are not complete without a key.
+    environment = {"SECRET_KEY": "0" * 64} | os.environ | {"DATABASE_URL": url, "DATABASE_ADMIN_URL": url}
     command = [sys.executable, "-m", "app", "database", "upgrade", "--no-prompt"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -72,9 +108,9 @@ def _migrate(url: str) -> None:
 def _fill(url: str, mark: str, data: Data) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():
-            connection.execute(data.fill.read_text(encoding="utf-8") % data.sizes)
-            connection.execute("CREATE TABLE bench_dataset (mark text NOT NULL)")
-            connection.execute("INSERT INTO bench_dataset VALUES (%s)", [mark])
+            for path in (data.fill, *data.more):
+                connection.execute(path.read_text(encoding="utf-8") % data.sizes)
+            connection.execute("UPDATE bench_dataset SET mark = %s", [mark])
         connection.execute("VACUUM ANALYZE")
 
 
@@ -95,11 +131,45 @@ def reset(url: str, *, slots: bool) -> None:
             connection.execute("CHECKPOINT")
 
 
-def delay_commits(url: str, microseconds: int) -> None:
-    """Let every commit of connections made from now on wait, as on a slower disk; 0 is as usual."""
+@contextmanager
+def slow_commits(url: str, microseconds: int) -> Iterator[None]:
+    """Every commit of connections made meanwhile waits so long, as on a slower disk. Raises SystemExit if none does."""
+    if not microseconds:
+        yield
+        return
+    name = urlsplit(url).path.lstrip("/")
     with psycopg.connect(url, autocommit=True) as connection:
-        for name, value in (("commit_delay", microseconds), ("commit_siblings", 0 if microseconds else 5)):
-            connection.execute(f"ALTER DATABASE {NAME} SET {name} = {value}")
+        fast = _commit_seconds(url)
+        try:
+            # A commit waits when at least so many other transactions are under way: none need be.
+            connection.execute(f"ALTER DATABASE {name} SET commit_siblings = 0")
+            connection.execute(f"ALTER DATABASE {name} SET commit_delay = {microseconds}")
+            slow = _commit_seconds(url)
+            print(f"a commit takes {slow * 1000:.2f} ms, {fast * 1000:.2f} without the delay", flush=True)
+            if slow - fast < microseconds / 1e6 * 0.8:
+                raise SystemExit(f"commit_delay does not act: fsync is {versions(url)['fsync']}")
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} RESET commit_delay")
+            connection.execute(f"ALTER DATABASE {name} RESET commit_siblings")
+
+
+def _commit_seconds(url: str) -> float:
+    """The median time of a small transaction on a connection of its own."""
+    taken = []
+    with psycopg.connect(url) as connection:
+        for _ in range(21):
+            connection.execute("UPDATE bench_dataset SET mark = mark")
+            begun = time.perf_counter()
+            connection.commit()
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def log_position(url: str) -> int:
+    """Bytes that the write-ahead log has grown to."""
+    with psycopg.connect(url) as connection:
+        return int(connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone()[0])
 
 
 def held(url: str) -> int:

@@ -1,4 +1,4 @@
-"""Statistics of five million orders over three years: each call's time in the database, and that it is exact."""
+"""Statistics of orders over three years: each call's time in the database, and that it is exact."""
 
 import asyncio
 import datetime as dt
@@ -6,9 +6,7 @@ import statistics
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import create_engine, session_maker
@@ -16,59 +14,59 @@ from app.domain.analytics import queries
 from app.domain.analytics.rules import PERIODS, PeriodName
 from app.domain.analytics.service import AnalyticsService
 from app.settings import Settings
-from bench.audience import figure
+from bench.audience_subjects import count_seconds
+from bench.context import Bench
 from bench.dataset import Data
+from bench.rows import Row, row
 
 PART = "statistics"
-ORDERS, CUSTOMERS = 5_000_000, 200_000
-SHOP = Data(
-    "relampago_bench_statistics",
-    Path(__file__).with_name("figures_dataset.sql"),
-    {"orders": ORDERS, "customers": CUSTOMERS},
-)
+FILL = Path(__file__).with_name("figures_dataset.sql")
+ORDERS_A_CUSTOMER = 25
 MOST_MS = 150
-Row = dict[str, Any]
 Days = tuple[dt.date | None, dt.date | None]
 
 
-def measure(url: str, secret: str, rounds: int) -> list[Row]:
+def data_of(orders: int) -> Data:
+    return Data(
+        f"relampago_bench_statistics_{orders}", FILL, {"orders": orders, "customers": orders // ORDERS_A_CUSTOMER}
+    )
+
+
+def measure(bench: Bench) -> list[Row]:
     """Rows of the result. Raises SystemExit when a sum is not that of the orders."""
-    return asyncio.run(_measure(Settings(database_url=url, database_admin_url=url, secret_key=secret), rounds))
+    orders = bench.mode.orders
+    taken = asyncio.run(times(bench.database(data_of(orders)), bench.secret, bench.mode.rounds))
+    return [
+        row(PART, f"statistics of {orders:,} orders: {what}", "ms of database time", of, most=MOST_MS)
+        for what, of in taken.items()
+    ]
 
 
-async def _measure(settings: Settings, rounds: int) -> list[Row]:
+async def times(url: str, secret: str, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of the statements of each call, once for each round; then the sums are compared."""
+    settings = Settings(database_url=url, database_admin_url=url, secret_key=secret)
     engine = create_engine(settings, name="bench")
-    spent: list[float] = []
-    began: list[float] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: began.append(time.perf_counter()))
-    event.listen(engine.sync_engine, "after_cursor_execute", lambda *_: spent.append(time.perf_counter() - began.pop()))
+    spent = count_seconds(engine)
     today = dt.datetime.now(settings.zone).date()
     whole = (today - dt.timedelta(days=3 * 365), today)
     asked: list[tuple[str, PeriodName, Days]] = [(name, name, (None, None)) for name in PERIODS]
     asked.append(("three years by day", "month", whole))
-    rows = []
+    taken: dict[str, list[float]] = {}
     try:
         async with session_maker(engine)() as session:
             service = AnalyticsService(session, settings)
             for label, name, days in asked:
                 for what, call in (("sales", service.sales), ("users", service.users)):
-                    taken = []
+                    found = taken[f"{what}, {label}"] = []
                     for _ in range(rounds):
                         spent.clear()
                         await call(name, *days)
-                        taken.append(sum(spent) * 1000)
-                    unit = "ms of database time"
-                    rows.append(_row(f"{what}, {label}", unit, taken))
-                    print(f"{what}, {label}: {statistics.median(taken):.1f} ms", flush=True)
+                        found.append(sum(spent) * 1000)
+                    print(f"{what}, {label}: {statistics.median(found):.1f} ms", flush=True)
             await _compare(session, service, settings, whole)
     finally:
         await engine.dispose()
-    return rows
-
-
-def _row(what: str, unit: str, taken: list[float]) -> Row:
-    scenario = f"statistics of {ORDERS:,} orders: {what}"
-    return figure(scenario, unit, statistics.median(taken), taken, most=MOST_MS) | {"part": PART}
+    return taken
 
 
 async def _compare(

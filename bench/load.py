@@ -42,6 +42,8 @@ class Outcome:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     sample: bytes = b""
+    # Whether there were no requests left before the time was over, so that the rate says nothing.
+    exhausted: bool = False
 
     @property
     def rate(self) -> float:
@@ -58,6 +60,7 @@ class Outcome:
         self.statuses.update(other.statuses)
         self.cpu_seconds += other.cpu_seconds
         self.sample = self.sample or other.sample
+        self.exhausted = self.exhausted or other.exhausted
 
 
 def run(attack: Attack) -> Outcome:
@@ -129,6 +132,7 @@ class _Client:
         """The next request on a connection, or its end."""
         request = next(self.requests, None) if now < self.ends else None
         if request is None:
+            self.outcome.exhausted = self.outcome.exhausted or now < self.ends
             self._drop(line)
             return
         if line.fileno() not in self.lines:

@@ -1,50 +1,47 @@
 """Orders of three lines beside the peer's: on products of their own, and on one that everybody wants. Paired rounds."""
 
-import statistics
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import psycopg
 
 from bench import load
-from bench.audience import figure
+from bench.context import Bench
 from bench.plan import PROCESSES, PROMOS, UNITS, Mode
 from bench.rounds import tokens_of
+from bench.rows import Row, row, shares
 from bench.subjects import Subject, all_running
 
 PART = "orders"
 PATH = "/api/orders/"
 CLIENTS = 32
 # The least ratios to the peer's rate.
-LEAST = {"three lines, distinct products": 6.0, "three lines, one of them hot": 10.0}
-Row = dict[str, Any]
+LEAST = {"three lines, distinct products": 8.0, "three lines, one of them hot": 10.0}
+# The peer's threads are what it does more with where it waits for rows.
+PEER = "peer-gthread"
 
 
-def measure(url: str, secret: str, peer: str, mode: Mode) -> list[Row]:
+def measure(bench: Bench) -> list[Row]:
     """Rows of the result. Raises SystemExit for an answer that is no order, and when units are lost."""
-    rows = []
-    with all_running(("ours", peer), url, secret) as running:
+    url, mode, rows = bench.database(), bench.mode, []
+    with all_running(("ours", PEER), url, bench.secret) as running:
         subjects = [replace(subject, path=PATH) for subject in running]
         for scenario, least in LEAST.items():
-            rates: dict[str, list[float]] = {subject.name: [] for subject in subjects}
-            slow: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+            found: dict[str, list[load.Outcome]] = {subject.name: [] for subject in subjects}
             for number in range(mode.rounds):
                 for subject in subjects:
-                    outcome = attack(url, secret, subject, mode, hot="hot" in scenario)
-                    rates[subject.name].append(outcome.rate)
-                    slow[subject.name].append(outcome.percentile(0.99))
-                last = " | ".join(f"{name} {of[-1]:.0f}/s p99 {slow[name][-1]:.0f} ms" for name, of in rates.items())
-                print(f"{scenario} {number + 1:2} {last} | {rates['ours'][-1] / rates[peer][-1]:.1f}x", flush=True)
-            rows.append(_row(scenario, rates["ours"], rates[peer], least))
+                    found[subject.name].append(attack(url, bench.secret, subject, mode, hot="hot" in scenario))
+                last = {name: of[-1] for name, of in found.items()}
+                told = " | ".join(f"{name} {o.rate:.0f}/s p99 {o.percentile(0.99):.0f} ms" for name, o in last.items())
+                print(f"{scenario} {number + 1:2} {told} | {last['ours'].rate / last[PEER].rate:.1f}x", flush=True)
+            rows += _rows(f"order of {scenario}", found["ours"], found[PEER], least)
     return rows
 
 
 def attack(url: str, secret: str, subject: Subject, mode: Mode, *, hot: bool) -> load.Outcome:
     """Reset, load, check that every 201 is an order and every unit is where it should be."""
     reset(url)
-    outcome = load.run(_attack(secret, subject, mode, hot=hot))
+    outcome = load.run(attack_of(secret, subject, mode, hot=hot))
     if set(outcome.statuses) != {201}:
         raise SystemExit(f"{subject.name}: {dict(outcome.statuses)}\n{outcome.sample[-600:].decode('latin-1')}")
     with psycopg.connect(url) as connection:
@@ -58,7 +55,7 @@ def attack(url: str, secret: str, subject: Subject, mode: Mode, *, hot: bool) ->
     return outcome
 
 
-def _attack(secret: str, subject: Subject, mode: Mode, *, hot: bool) -> load.Attack:
+def attack_of(secret: str, subject: Subject, mode: Mode, *, hot: bool) -> load.Attack:
     head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer "
     return load.Attack(
         port=subject.port,
@@ -98,9 +95,10 @@ def reset(url: str) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _row(scenario: str, ours: Sequence[float], theirs: Sequence[float], least: float) -> Row:
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    ratio = statistics.median(ratios)
-    row = figure(f"order of {scenario}", "orders/s", statistics.median(ours), ratios, least=least)
-    other = round(statistics.median(theirs), 1)
-    return row | {"part": PART, "other": other, "ratio": round(ratio, 3), "met": ratio >= least}
+def _rows(scenario: str, ours: list[load.Outcome], theirs: list[load.Outcome], least: float) -> list[Row]:
+    rates = [[each.rate for each in of] for of in (ours, theirs)]
+    slow = [[each.percentile(0.99) for each in of] for of in (ours, theirs)]
+    return [
+        row(PART, scenario, "orders/s", rates[0], peer=rates[1], ratios=shares(*rates), clients=CLIENTS, least=least),
+        row(PART, scenario, "ms, p99", slow[0], peer=slow[1], ratios=shares(*slow), clients=CLIENTS),
+    ]

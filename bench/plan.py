@@ -1,4 +1,4 @@
-"""What is measured, how long, and what is asked of the result."""
+"""What is measured, how much of it, and what is asked of the result."""
 
 import os
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ VAR = ROOT / "var" / "bench"
 PEER_VENV = ROOT / "var" / "bench-venv"
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
+CAPACITY = ROOT / "docs" / "capacity.md"
+CHARTS = ROOT / "docs" / "charts"
 
 PROCESSES = 2
-USERS = 60_000
+USERS = 120_000
 PROMOS = 1000
 # Far above what a round can hold, so that every request of an own user is a real hold.
 UNITS = 1_000_000
@@ -19,19 +21,26 @@ UNITS = 1_000_000
 
 @dataclass(frozen=True)
 class Scenario:
-    """Holds of `promos` promotions by `clients` at once. `goals` are the least ratios; None is: print it only."""
+    """Holds of `promos` promotions by `clients` at once. `to_peer` and `to_limit` are the least ratios, if any."""
 
     name: str
     clients: int
     promos: int
-    to_peer: float | None
-    to_limit: float | None
+    to_peer: float | None = None
+    to_limit: float | None = None
     # The greatest 99th percentile, in milliseconds.
     p99_ms: float | None = None
     # Microseconds that a commit waits in addition: a slower disk.
     commit_delay: int = 0
     # The subject that is ours: `throttled` counts the calls of every buyer.
     subject: str = "ours"
+
+
+HOT = Scenario("hold, one hot promotion", 32, 1, to_peer=20, to_limit=0.6, p99_ms=100)
+CROWD = Scenario("hold, one hot promotion", 128, 1, to_peer=20, to_limit=0.6)
+MANY = Scenario("hold, 1,000 promotions", 32, PROMOS, to_peer=12)
+SLOW_DISK = Scenario("hold, one hot promotion, 1 ms commit", 32, 1, to_peer=25, commit_delay=1000)
+COUNTED = Scenario("hold, one hot promotion, calls counted", 32, 1, subject="throttled")
 
 
 @dataclass(frozen=True)
@@ -45,20 +54,71 @@ class Mode:
     scenarios: tuple[Scenario, ...]
     # Whether a missed goal is an error, and the figures are kept.
     fails: bool
-    # Whether audiences belong to it; how many promotions start one after the other there.
-    audiences: bool = True
-    promos: int = 40
+    # The sizes of the data: products of the list, people among whom an audience is found, its greater and its smaller
+    # one, orders of the statistics.
+    products: int
+    people: int
+    audiences: tuple[int, int]
+    orders: int
+    # Pushes of one promotion beside Celery; promotions that start one after the other; jobs that do nothing.
+    pushes: int
+    promos: int
+    noops: int
+    # How long memory is watched.
+    memory_seconds: float
+    # The sizes at which growth is looked at; none is: not at all.
+    sizes: tuple[int, ...] = ()
 
 
-HOT = Scenario("hold, one hot promotion", 32, 1, to_peer=10, to_limit=0.4, p99_ms=100)
-CROWD = Scenario("hold, one hot promotion", 128, 1, to_peer=10, to_limit=0.4)
-MANY = Scenario("hold, 1,000 promotions", 32, PROMOS, to_peer=None, to_limit=None)
-COUNTED = Scenario("hold, one hot promotion, calls counted", 32, 1, to_peer=None, to_limit=None, subject="throttled")
-SLOW_DISK = Scenario("hold, one hot promotion, 1 ms commit", 32, 1, to_peer=None, to_limit=None, commit_delay=1000)
-
-QUICK = Mode("quick", 5, 1.5, 0.5, (HOT,), fails=False, audiences=False)
-USUAL = Mode("default", 7, 4, 1, (HOT, MANY, COUNTED), fails=True)
-FULL = Mode("full", 9, 6, 1, (HOT, CROWD, MANY, COUNTED, SLOW_DISK), fails=True, promos=100)
+QUICK = Mode(
+    "quick",
+    rounds=2,
+    seconds=0.8,
+    warm_seconds=0.3,
+    scenarios=(HOT,),
+    fails=False,
+    products=10_000,
+    people=20_000,
+    audiences=(1000, 100),
+    orders=50_000,
+    pushes=500,
+    promos=5,
+    noops=500,
+    memory_seconds=4,
+)
+USUAL = Mode(
+    "default",
+    rounds=5,
+    seconds=2.5,
+    warm_seconds=0.5,
+    scenarios=(HOT, CROWD, MANY, SLOW_DISK, COUNTED),
+    fails=True,
+    products=100_000,
+    people=1_000_000,
+    audiences=(50_000, 1000),
+    orders=5_000_000,
+    pushes=10_000,
+    promos=40,
+    noops=5000,
+    memory_seconds=60,
+)
+FULL = Mode(
+    "full",
+    rounds=9,
+    seconds=3,
+    warm_seconds=0.5,
+    scenarios=USUAL.scenarios,
+    fails=True,
+    products=100_000,
+    people=1_000_000,
+    audiences=(50_000, 1000),
+    orders=5_000_000,
+    pushes=10_000,
+    promos=100,
+    noops=5000,
+    memory_seconds=600,
+    sizes=(10_000, 100_000, 1_000_000),
+)
 
 
 def chosen_mode() -> Mode:

@@ -29,6 +29,12 @@ def tree(root: int) -> list[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Of a process; 0 when it is gone."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time that processes have used so far."""
     ticks = 0
@@ -36,6 +42,15 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         if fields := _stat(pid):
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def megabytes(pid: int) -> float:
+    """Memory that a process has to itself, and its part of what it shares; nothing when it is gone."""
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def busy_share(before: tuple[int, int], after: tuple[int, int]) -> float:

@@ -23,8 +23,15 @@ STOP_SECONDS = 15
 # The peer counts no calls, so ours do not either; `throttled` does, with more room than a round needs.
 UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
 THROTTLED = {f"THROTTLE_{scope.upper()}": "1000000/hour" for scope in RATES}
+PEER_LIBRARIES = ("django", "djangorestframework", "gunicorn", "psycopg", "celery", "redis")
 LOCK = Path(__file__).with_name("peer") / "requirements.lock"
 HOLD_PATH = "/cart/reserve"
+# Subjects that are our application with something changed for the benchmark.
+FACTORIES = {
+    "limit": "bench.limit:create_app",
+    "counting": "bench.counting:create_app",
+    "counting-shared": "bench.counting:create_sharing_app",
+}
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,17 @@ class Subject:
 
 
 @contextmanager
-def running(name: str, database_url: str, secret: str) -> Iterator[Subject]:
-    """Start one of `ours`, `throttled`, `limit`, `peer-sync`, `peer-gthread`; stop it at the end."""
+def running(
+    name: str, database_url: str, secret: str, *, workers: int = PROCESSES, **settings: str
+) -> Iterator[Subject]:
+    """Start `ours`, `throttled`, one of FACTORIES, `peer-sync` or `peer-gthread`; stop it at the end."""
     port = _free_port()
-    command = _gunicorn(name, port) if name.startswith("peer") else _uvicorn(name, port)
+    command = _gunicorn(name, port, workers) if name.startswith("peer") else _uvicorn(name, port, workers)
     environment = os.environ | {"DATABASE_URL": database_url, "DATABASE_ADMIN_URL": "", "SECRET_KEY": secret}
     environment |= THROTTLED if name == "throttled" else UNTHROTTLED
     environment |= {"PUBLIC_URL": "http://127.0.0.1"}
     environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "DJANGO_SETTINGS_MODULE": "bench.peer.settings"}
+    environment |= settings
     VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{name}.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -65,16 +75,16 @@ def all_running(names: tuple[str, ...], database_url: str, secret: str) -> Itera
         yield [stack.enter_context(running(name, database_url, secret)) for name in names]
 
 
-def _uvicorn(name: str, port: int) -> list[str]:
-    factory = "bench.limit:create_app" if name == "limit" else "app.server:create_app"
+def _uvicorn(name: str, port: int, workers: int) -> list[str]:
+    factory = FACTORIES.get(name, "app.server:create_app")
     words = [sys.executable, "-m", "uvicorn", factory, "--factory", "--host", "127.0.0.1", "--port", str(port)]
-    return [*words, "--workers", str(PROCESSES), "--timeout-graceful-shutdown", "10"]
+    return [*words, "--workers", str(workers), "--timeout-graceful-shutdown", "10"]
 
 
-def _gunicorn(name: str, port: int) -> list[str]:
+def _gunicorn(name: str, port: int, workers: int) -> list[str]:
     kind = ["--worker-class", "sync"] if name == "peer-sync" else ["--worker-class", "gthread", "--threads", "16"]
     words = [str(PEER_VENV / "bin" / "gunicorn"), "bench.peer.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    return [*words, "--workers", str(PROCESSES), *kind, "--access-logfile", "-", "--no-control-socket"]
+    return [*words, "--workers", str(workers), *kind, "--access-logfile", "-", "--no-control-socket"]
 
 
 def _free_port() -> int:
@@ -144,4 +154,4 @@ def _trusting() -> Mapping[str, str]:
 def peer_versions() -> dict[str, str]:
     """Of the libraries that the peer is made of, from its lock."""
     pinned = dict(re.findall(r"^([a-z-]+)==([\w.]+)", LOCK.read_text(), re.MULTILINE))
-    return {name: pinned[name] for name in ("django", "djangorestframework", "gunicorn", "psycopg")}
+    return {name: pinned[name] for name in PEER_LIBRARIES}

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from launcher.console import Failure, run_quietly, say
@@ -42,6 +43,16 @@ def install_for_tests() -> None:
             say(f"tests with clocks that are wrong are left out. {failure}")
 
 
+def install_for_bench() -> None:
+    """Redis, as a peer's queue, if it can be had; without it that peer is left out. The package starts no service."""
+    if can_install() and shutil.which("redis-server") is None:
+        try:
+            update()
+            install("redis-server", env={"RUNLEVEL": "1"})
+        except Failure as failure:
+            say(f"the benchmark leaves Celery out. {failure}")
+
+
 def newest_postgis(search: str) -> str:
     """The package of the highest PostgreSQL version among the lines of `apt-cache search --names-only`."""
     versions = [int(found) for found in re.findall(r"^postgresql-(\d+)-postgis-3\b", search, re.MULTILINE)]
@@ -56,9 +67,9 @@ def update() -> None:
         say(f"apt-get update did not succeed, going on with the lists there are. {failure}")
 
 
-def install(*packages: str) -> None:
+def install(*packages: str, env: Mapping[str, str] | None = None) -> None:
     say(f"installing {' '.join(packages)} with apt (about a minute)")
-    _apt("install", "--yes", "--no-install-recommends", *packages)
+    _apt("install", "--yes", "--no-install-recommends", *packages, env=env)
 
 
 def manual_advice() -> str:
@@ -74,6 +85,11 @@ def _search(pattern: str) -> str:
     return done.stdout
 
 
-def _apt(*arguments: str) -> None:
+def _apt(*arguments: str, env: Mapping[str, str] | None = None) -> None:
     command = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confold", *arguments]
-    run_quietly(command, log=LOGS / f"apt-{arguments[0]}.log", cwd=ROOT, env={"DEBIAN_FRONTEND": "noninteractive"})
+    run_quietly(
+        command,
+        log=LOGS / f"apt-{arguments[0]}.log",
+        cwd=ROOT,
+        env={"DEBIAN_FRONTEND": "noninteractive", **(env or {})},
+    )

@@ -67,6 +67,7 @@ def mutants() -> int:
 
 
 def bench() -> int:
+    debian.install_for_bench()
     with _prepared() as found:
         extra = programs.environment(found) | {"BENCH_DATABASE_URL": found.admin_url}
         return foreground([str(VENV_PYTHON), "-m", "bench", *_arguments()], extra)

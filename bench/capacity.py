@@ -1,0 +1,163 @@
+"""What an operation costs, and what a second process and a second core add: what the page about capacity stands on.
+
+Server, database and clients are bound to the same cores, so that one core and two differ in nothing else. What the
+clients use is theirs and not in the costs.
+"""
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+
+import psycopg
+
+from bench import catalogue, dataset, load, orders, processes, rounds, webhooks
+from bench.context import Bench
+from bench.model import COST, PART, Cost
+from bench.plan import HOT, PROCESSES, Mode
+from bench.rows import Row, row, shares
+from bench.subjects import Subject, running
+
+__all__ = ["PART", "measure"]
+
+PAGES = tuple(f"?page={n}" for n in range(1, 65))
+KEY = "0" * 64
+CLIENTS = 32
+# Processes of the API and cores for it and the database.
+SHAPES = {"one core": (PROCESSES, 1), "one process": (1, PROCESSES), "two": (PROCESSES, PROCESSES)}
+Run = Callable[[Subject, Mode], load.Outcome]
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Rows of the result: an operation on two cores beside one, by two processes beside one."""
+    if not _can_bind():
+        raise SystemExit("this system does not bind programs to cores, or has only one")
+    holds, lists = bench.database(), bench.database(catalogue.data_of(bench.mode.products))
+    kinds: dict[str, tuple[str, Run]] = {
+        "hold, one hot promotion": (holds, _hold(bench, holds)),
+        "order of three lines": (holds, _order(bench, holds)),
+        "page of 24 products, 64 pages in turn": (lists, _page),
+        "webhook": (holds, _webhook(holds)),
+    }
+    names = list(kinds) if bench.mode.fails else list(kinds)[:1]
+    return [line for name in names for line in _of_kind(bench, name, *kinds[name])]
+
+
+def _hold(bench: Bench, url: str) -> Run:
+    def run(subject: Subject, mode: Mode) -> load.Outcome:
+        dataset.reset(url, slots=True)
+        return load.run(rounds.attack_of(bench.secret, subject, HOT, mode))
+
+    return run
+
+
+def _order(bench: Bench, url: str) -> Run:
+    def run(subject: Subject, mode: Mode) -> load.Outcome:
+        orders.reset(url)
+        return load.run(orders.attack_of(bench.secret, replace(subject, path=orders.PATH), mode, hot=False))
+
+    return run
+
+
+def _page(subject: Subject, mode: Mode) -> load.Outcome:
+    return catalogue.attack(subject, PAGES, mode, clients=CLIENTS)
+
+
+def _webhook(url: str) -> Run:
+    def run(subject: Subject, mode: Mode) -> load.Outcome:
+        webhooks.forget(url)
+        return webhooks.attack(url, KEY, subject, mode)
+
+    return run
+
+
+def _of_kind(bench: Bench, name: str, url: str, run: Run) -> list[Row]:
+    rates: dict[str, list[float]] = {shape: [] for shape in SHAPES}
+    spent: list[tuple[float, ...]] = []
+    times = 3 if bench.mode.fails else 1
+    for _ in range(times):
+        for shape, (workers, cores) in SHAPES.items():
+            with (
+                _bound(url, cores),
+                running("ours", url, bench.secret, workers=workers, **{webhooks.SETTING: KEY}) as subject,
+            ):
+                outcome, cost = _costing(url, subject, run, bench.mode)
+            rates[shape].append(outcome.rate)
+            if shape == "two":
+                spent.append(cost)
+        print(f"{name}: " + ", ".join(f"{shape} {of[-1]:.0f}/s" for shape, of in rates.items()), flush=True)
+    server, database, log, commits = (statistics.median(of) for of in zip(*spent, strict=True))
+    medians = {shape: statistics.median(of) for shape, of in rates.items()}
+    cost = Cost(name, server, database, log, commits, medians["one core"], medians["two"])
+    told = {key: value if isinstance(value, str) else round(value, 2) for key, value in asdict(cost).items()}
+    return [_row(name, rates, "one core", told), _row(name, rates, "one process", None)]
+
+
+def _row(name: str, rates: dict[str, list[float]], other: str, cost: dict[str, object] | None) -> Row:
+    unit = f"answers/s, two beside {other}"
+    more = {} if cost is None else {COST: cost}
+    ratios = shares(rates["two"], rates[other])
+    return row(PART, f"{name}: cores", unit, rates["two"], limit=rates[other], ratios=ratios, clients=CLIENTS, **more)
+
+
+def _costing(url: str, subject: Subject, run: Run, mode: Mode) -> tuple[load.Outcome, tuple[float, ...]]:
+    """The outcome, and of each answer: microseconds of server and database, bytes of the log, transactions."""
+    run(subject, replace(mode, seconds=0.5))
+    servers, backends = processes.tree(subject.pid), rounds.backends(url)
+    log, commits = dataset.log_position(url), _commits(url)
+    before = processes.cpu_seconds(servers), processes.cpu_seconds(backends)
+    outcome = run(subject, mode)
+    done = sum(outcome.statuses.values())
+    if set(outcome.statuses) - {200, 201}:
+        raise SystemExit(f"answers: {dict(outcome.statuses)}\n{outcome.sample[-600:].decode('latin-1')}")
+    backends = sorted({*backends, *rounds.backends(url)})
+    return outcome, (
+        (processes.cpu_seconds(servers) - before[0]) / done * 1e6,
+        (processes.cpu_seconds(backends) - before[1]) / done * 1e6,
+        (dataset.log_position(url) - log) / done,
+        (_commits(url) - commits) / done,
+    )
+
+
+def _commits(url: str) -> int:
+    """Transactions of the database so far, as far as the backends have told."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        found = connection.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+        return int((found.fetchone() or (0,))[0])
+
+
+def _can_bind() -> bool:
+    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) >= PROCESSES
+
+
+@contextmanager
+def _bound(url: str, cores: int) -> Iterator[None]:
+    """Programs that are started meanwhile, and the whole database, run on so many cores."""
+    whole = os.sched_getaffinity(0)
+    some = set(sorted(whole)[:cores])
+    database = _postmaster(url)
+    try:
+        _bind([os.getpid(), *database], some)
+        yield
+    finally:
+        _bind([os.getpid(), *_postmaster(url)], whole)
+
+
+def _bind(pids: Sequence[int], cores: set[int]) -> None:
+    for pid in pids:
+        try:
+            os.sched_setaffinity(pid, cores)
+        except ProcessLookupError:
+            continue
+        except PermissionError as error:
+            raise SystemExit("the database's processes may not be bound to cores by this account") from error
+
+
+def _postmaster(url: str) -> list[int]:
+    """The database server's processes, where it runs on this machine."""
+    with psycopg.connect(url) as connection:
+        backend = connection.info.backend_pid
+    parent = processes.parent(backend)
+    return processes.tree(parent) if parent else []
