@@ -72,9 +72,9 @@ class Mode:
 
 QUICK = Mode(
     "quick",
-    rounds=2,
-    seconds=0.8,
-    warm_seconds=0.3,
+    rounds=1,
+    seconds=0.6,
+    warm_seconds=0.2,
     scenarios=(HOT,),
     fails=False,
     products=10_000,
@@ -82,9 +82,9 @@ QUICK = Mode(
     audiences=(1000, 100),
     orders=50_000,
     pushes=500,
-    promos=5,
-    noops=500,
-    memory_seconds=4,
+    promos=3,
+    noops=300,
+    memory_seconds=3,
 )
 USUAL = Mode(
     "default",

@@ -149,7 +149,9 @@ class Asked:
     def ask(self, **asked: Any) -> dict[str, Any]:
         self._input.write(json.dumps(asked) + "\n")
         self._input.flush()
-        return dict(json.loads(self._output.readline() or "{}"))
+        if not (answer := self._output.readline()):
+            raise SystemExit("the peer has ended: it says why above")
+        return dict(json.loads(answer))
 
 
 def peak_mb(pid: int) -> float:
