@@ -23,7 +23,7 @@ __all__ = ["PART", "measure"]
 
 PAGES = tuple(f"?page={n}" for n in range(1, 65))
 KEY = "0" * 64
-CLIENTS = 32
+CLIENTS, TIMES = 32, 3
 # Processes of the API and cores for it and the database.
 SHAPES = {"one core": (PROCESSES, 1), "one process": (1, PROCESSES), "two": (PROCESSES, PROCESSES)}
 Run = Callable[[Subject, Mode], load.Outcome]
@@ -75,18 +75,20 @@ def _webhook(url: str) -> Run:
 def _of_kind(bench: Bench, name: str, url: str, run: Run) -> list[Row]:
     rates: dict[str, list[float]] = {shape: [] for shape in SHAPES}
     spent: list[tuple[float, ...]] = []
-    times = 3 if bench.mode.fails else 1
-    for _ in range(times):
-        for shape, (workers, cores) in SHAPES.items():
-            with (
-                _bound(url, cores),
-                running("ours", url, bench.secret, workers=workers, **{webhooks.SETTING: KEY}) as subject,
-            ):
-                outcome, cost = _costing(url, subject, run, bench.mode)
-            rates[shape].append(outcome.rate)
-            if shape == "two":
-                spent.append(cost)
-        print(f"{name}: " + ", ".join(f"{shape} {of[-1]:.0f}/s" for shape, of in rates.items()), flush=True)
+    settings = {webhooks.SETTING: KEY}
+    with (
+        running("ours", url, bench.secret, workers=1, **settings) as single,
+        running("ours", url, bench.secret, **settings) as double,
+    ):
+        for _ in range(TIMES if bench.mode.fails else 1):
+            for shape, (workers, cores) in SHAPES.items():
+                subject = single if workers == 1 else double
+                with _bound(url, subject, cores):
+                    outcome, cost = _costing(url, subject, run, bench.mode)
+                rates[shape].append(outcome.rate)
+                if shape == "two":
+                    spent.append(cost)
+            print(f"{name}: " + ", ".join(f"{shape} {of[-1]:.0f}/s" for shape, of in rates.items()), flush=True)
     server, database, log, commits = (statistics.median(of) for of in zip(*spent, strict=True))
     medians = {shape: statistics.median(of) for shape, of in rates.items()}
     cost = Cost(name, server, database, log, commits, medians["one core"], medians["two"])
@@ -103,7 +105,6 @@ def _row(name: str, rates: dict[str, list[float]], other: str, cost: dict[str, o
 
 def _costing(url: str, subject: Subject, run: Run, mode: Mode) -> tuple[load.Outcome, tuple[float, ...]]:
     """The outcome, and of each answer: microseconds of server and database, bytes of the log, transactions."""
-    run(subject, replace(mode, seconds=0.5))
     servers, backends = processes.tree(subject.pid), rounds.backends(url)
     log, commits = dataset.log_position(url), _commits(url)
     before = processes.cpu_seconds(servers), processes.cpu_seconds(backends)
@@ -133,16 +134,15 @@ def _can_bind() -> bool:
 
 
 @contextmanager
-def _bound(url: str, cores: int) -> Iterator[None]:
-    """Programs that are started meanwhile, and the whole database, run on so many cores."""
+def _bound(url: str, subject: Subject, cores: int) -> Iterator[None]:
+    """Clients, which are children of this process, a server and the whole database run on so many cores meanwhile."""
     whole = os.sched_getaffinity(0)
     some = set(sorted(whole)[:cores])
-    database = _postmaster(url)
     try:
-        _bind([os.getpid(), *database], some)
+        _bind([os.getpid(), *processes.tree(subject.pid), *_database(url)], some)
         yield
     finally:
-        _bind([os.getpid(), *_postmaster(url)], whole)
+        _bind([os.getpid(), *processes.tree(subject.pid), *_database(url)], whole)
 
 
 def _bind(pids: Sequence[int], cores: set[int]) -> None:
@@ -155,7 +155,7 @@ def _bind(pids: Sequence[int], cores: set[int]) -> None:
             raise SystemExit("the database's processes may not be bound to cores by this account") from error
 
 
-def _postmaster(url: str) -> list[int]:
+def _database(url: str) -> list[int]:
     """The database server's processes, where it runs on this machine."""
     with psycopg.connect(url) as connection:
         backend = connection.info.backend_pid

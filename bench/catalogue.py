@@ -44,7 +44,7 @@ LISTS = (
     List("the first 64 pages in turn", tuple(f"?page={n}" for n in range(1, 65)), None),
     List("the 50th page of a category", tuple(f"?category_name={top}&page=50" for top in TOPS), 10),
     List(
-        "a search of two words", tuple(f"?search={quote(f'{a} {b}')}" for a, b in product(THINGS, PURPOSES)), 10, 4, 8
+        "a search of two words", tuple(f"?search={quote(f'{a} {b}')}" for a, b in product(THINGS, PURPOSES)), 10, 4, 5
     ),
 )
 # The subjects that count each time, by what they are called in the result.

@@ -23,7 +23,7 @@ class PushLog(models.Model):
     promo_notification_id = models.BigIntegerField()
     promo_id = models.BigIntegerField()
     sent_date = models.DateField()
-    notification_type = models.CharField(max_length=20, default="flash_promo")
+    notification_type = models.CharField(max_length=20, default="general")
     title = models.CharField(max_length=200)
     body = models.CharField(max_length=500)
     data = models.JSONField(default=dict)
