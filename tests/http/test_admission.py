@@ -60,6 +60,18 @@ async def test_who_goes_away_leaves_no_trace() -> None:
     assert (lane.running, lane.waiting) == (0, 0)
 
 
+async def test_a_place_passes_by_who_is_just_going_away() -> None:
+    lane = Lane(1, patience=5)
+    await lane.enter()
+    gone, stays = await started(lane), await started(lane)
+    gone.cancel()
+    lane.leave()
+    await stays
+    await asyncio.wait({gone})
+    assert gone.cancelled()
+    assert (lane.running, lane.waiting) == (1, 0)
+
+
 async def test_by_its_pace_it_refuses_at_once() -> None:
     lane = Lane(1, patience=WAITING)
     await lane.enter()

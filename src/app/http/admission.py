@@ -9,6 +9,7 @@ A probe needs no place: whether the process lives has nothing to do with how bus
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 
 import msgspec
 from litestar.types import Receive, ReceiveMessage, Scope
@@ -79,7 +80,9 @@ class Lane:
                     return
                 self.leave()
                 raise
-            self._waiting.remove(place)
+            # Who passed it by has taken it out already.
+            with suppress(ValueError):
+                self._waiting.remove(place)
             if isinstance(error, TimeoutError):
                 raise Full from error
             raise
