@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.http.idempotency import FORGET
+from app.http.idempotency import FORGET, KEYED
+from app.server import Relampago
 from app.settings import Settings
 from tests.orders.counter import Counter
 
@@ -156,3 +157,22 @@ async def test_keys_are_forgotten_after_three_days(counter: Counter, db: AsyncSe
     await db.execute(FORGET)
     await db.commit()
     assert await stored(db) == 1
+
+
+# Every POST and PUT that moves stock or money, and those that end what holds it; a webhook is known by its event.
+MOVING = {
+    "carts_convert_to_order", "carts_migrate_from_orders", "coupons_apply", "cron_sync_sheets_pull",
+    "flash_cart_cancel", "flash_cart_checkout", "flash_cart_reserve", "flash_promos_cancel", "flash_promos_create",
+    "flash_store_products_create", "flash_store_products_update", "orders_archive", "orders_cancel", "orders_create",
+    "orders_mark_abandoned", "orders_recover_cart", "orders_run_system_update", "orders_unarchive", "orders_update",
+    "payments_check_status", "payments_create", "payments_refund", "products_create", "products_sync_bulk",
+    "products_sync_one", "products_sync_pull", "products_update", "sheets_cronjob_sync", "sheets_pull", "sheets_sync",
+}  # fmt: skip
+
+
+def test_what_takes_a_key(app: Relampago) -> None:
+    handlers = [handler for route in app.routes for handler in getattr(route, "route_handlers", ())]
+    keyed = {str(handler.operation_id) for handler in handlers if handler.opt.get(KEYED)}
+    assert keyed == MOVING
+    methods = {method for handler in handlers if handler.opt.get(KEYED) for method in handler.http_methods}
+    assert methods <= {"POST", "PUT", "OPTIONS"}

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.catalog.models import Product
 from app.domain.devices.models import NotificationPreference
+from app.domain.inventory.schemas import Count
 from app.domain.inventory.service import StockService
 from app.domain.orders.service.life import OrderLife
 from app.domain.stores.models import StoreProduct
@@ -238,3 +239,13 @@ async def test_options_are_told_of_and_what_they_replace_is_not(office: Office) 
         await StockService(office.db).set_free(pool_id, 1, cause="test")
     await office.db.commit()
     assert await looked(office) == [f"Remera S (producto {product.id}): queda 1 unidad"]
+
+
+async def test_what_a_file_or_the_sheet_takes(office: Office) -> None:
+    """They write differences, of many pools at once."""
+    await staff_with(office, "wants")
+    (item, said), (other, _) = await item_of(office, stock=9), await item_of(office, stock=9)
+    counts = [Count(item.pool_id, -5, "sheet", more=True), Count(other.pool_id, 5, "sheet", more=True)]
+    await StockService(office.db).count(counts)
+    await office.db.commit()
+    assert await looked(office) == [f"{said}quedan 4 unidades"]

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from app.domain.inventory.service import audit
 from app.server import Relampago
 from tests.factories_catalog import make_product
+from tests.factories_marketing import make_coupon
 from tests.orders.counter import Counter
 from tests.orders.test_creation import create, line, nothing_is_stored
 
@@ -37,18 +38,20 @@ def dying_from(app: Relampago, number: int, *, once: bool = False) -> Iterator[N
         event.remove(engine, "before_cursor_execute", die)
 
 
-@pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
-async def test_before_every_statement(counter: Counter, app: Relampago, keyed: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "keyed", "coupon"])
+async def test_before_every_statement(counter: Counter, app: Relampago, kind: str) -> None:
     _, shopper = await counter.shopper()
-    soil = await make_product(counter.db, stock=5)
-    headers = shopper | ({"Idempotency-Key": str(uuid4())} if keyed else {})
+    soil, coupon = await make_product(counter.db, stock=5), await make_coupon(counter.db, max_uses=1)
+    headers = shopper | ({"Idempotency-Key": str(uuid4())} if kind == "keyed" else {})
+    fields = {"coupon_code": coupon.code} if kind == "coupon" else {}
     for number in range(MOST):
         with dying_from(app, number):
-            answer = await create(counter, headers, line(soil, 2))
+            answer = await create(counter, headers, line(soil, 2), **fields)
         if answer.status_code == 201:
             break
         assert answer.status_code == 503
         assert await nothing_is_stored(counter)
+        assert await counter.rows("SELECT used, (SELECT count(*) FROM coupon_use) FROM coupon") == [(0, 0)]
         assert (await audit(counter.db))[1] == []
     else:
         pytest.fail("it never came through")

@@ -61,6 +61,22 @@ async def test_the_key_opens_from_header_and_body_alone(office: Office) -> None:
         assert (await office.client.get("/api/cronjob-sync/status/", headers=headers)).status_code == 200
 
 
+async def test_a_pull_under_a_key_is_one_run(office: Office) -> None:
+    """Asked again with the same key it reads the same answer, and the sheet is left alone; the key opens nothing."""
+    headers = {**KEY, "Idempotency-Key": "pull-1"}
+    doors = (("/api/sync/pull/", KEY), ("/api/products/sync/pull/", office.people.staff))
+    for path, who in doors:
+        before = await office.db.scalar(text("SELECT count(*) FROM sheet_run"))
+        first = await office.client.post(path, json={}, headers=headers | who)
+        again = await office.client.post(path, json={}, headers=headers | who)
+        assert (first.status_code, first.content) == (200, again.content), first.text
+        assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+        assert await office.db.scalar(text("SELECT count(*) FROM sheet_run")) == before + 1
+        await office.db.commit()
+        closed = await office.client.post(path, json={}, headers={"Idempotency-Key": "pull-1"})
+        assert closed.status_code == 401
+
+
 async def test_without_a_key_in_the_settings_all_is_closed(
     office: Office, app: Relampago, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from app.domain.cron.schemas import Connection, CronStatus, DiscountsApplied, RateUpdated, SheetPulled
 from app.domain.cron.service import CronDesk
 from app.http.guards import cron
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 
 REFUSED = {ERRORS: (401, 409, 503)}
@@ -35,7 +36,7 @@ class CronController(Controller):
         guards=[cron],
         operation_id="cron_sync_sheets_pull",
         status_code=200,
-        opt=REFUSED,
+        opt={**REFUSED, KEYED: True},
     )
     async def pull_sheet(self, desk: CronDesk, state: State) -> SheetPulled:
         """Takes over the cells that changed since the last run."""

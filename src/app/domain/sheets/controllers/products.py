@@ -21,11 +21,13 @@ from app.domain.sheets.service.engine import SheetSync, result_of
 from app.domain.sheets.service.reading import SheetDesk
 from app.http.decoding import ApiRequest
 from app.http.guards import staff
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 from app.http.principal import Principal
 
 User = NamedDependency[Principal]
 OFF = {ERRORS: (409, 503)}
+WRITING = {**OFF, KEYED: True}
 
 
 def provide_sync(state: State) -> Any:
@@ -46,7 +48,7 @@ class ProductSyncController(Controller):
         "desk": Provide(provide_desk, sync_to_thread=False),
     }
 
-    @post("/", guards=[staff], operation_id="products_sync_one", status_code=200, opt=OFF)
+    @post("/", guards=[staff], operation_id="products_sync_one", status_code=200, opt=WRITING)
     async def one(
         self, request: ApiRequest, sync: SheetSync, desk: SheetDesk, user: User, data: SyncOneInput
     ) -> SyncedOne:
@@ -58,7 +60,7 @@ class ProductSyncController(Controller):
         number = await desk.row_number(data.product_id)
         return SyncedOne(not result.failed, message, data.product_id, number)
 
-    @post("/bulk/", guards=[staff], operation_id="products_sync_bulk", status_code=200, opt=OFF)
+    @post("/bulk/", guards=[staff], operation_id="products_sync_bulk", status_code=200, opt=WRITING)
     async def bulk(self, request: ApiRequest, sync: SheetSync, user: User, data: SyncBulkInput) -> SyncedMany:
         """As for one product; for all when none are named."""
         await end_transaction(request)
@@ -66,7 +68,7 @@ class ProductSyncController(Controller):
         synced = max(result.done - result.failed, 0)
         return SyncedMany(not result.failed, synced, result.failed, result.errors)
 
-    @post("/pull/", guards=[staff], operation_id="products_sync_pull", status_code=200, opt=OFF)
+    @post("/pull/", guards=[staff], operation_id="products_sync_pull", status_code=200, opt=WRITING)
     async def pull(self, request: ApiRequest, sync: SheetSync, user: User) -> Pulled:
         """Takes over the cells that changed since the last run; new rows become products."""
         await end_transaction(request)

@@ -23,10 +23,11 @@ from app.domain.sheets.service.engine import SheetSync, result_of
 from app.domain.sheets.service.runs import state_of
 from app.errors import NotFound
 from app.http.guards import cron, staff_or_cron
+from app.http.idempotency import KEYED
 from app.http.openapi.hints import ERRORS
 
 Session = NamedDependency[AsyncSession]
-KEYED = {ERRORS: (401, 409, 503)}
+WRITING = {ERRORS: (401, 409, 503), KEYED: True}
 
 
 class NoRun(NotFound):
@@ -42,7 +43,7 @@ class SheetController(Controller):
     tags = ("sheets",)
     dependencies = {"sync": Provide(provide_sync, sync_to_thread=False)}  # noqa: RUF012 - Litestar reads it
 
-    @post("/sync-sheets/", guards=[cron], operation_id="sheets_sync", status_code=200, opt=KEYED)
+    @post("/sync-sheets/", guards=[cron], operation_id="sheets_sync", status_code=200, opt=WRITING)
     async def start(self, sync: SheetSync, data: SyncInput) -> Response[Started] | Response[Finished]:
         """In the background unless `async` is false. 409 while a run is under way, unless `force` ends it."""
         if not data.run_async:
@@ -53,7 +54,7 @@ class SheetController(Controller):
         run_id = await sync.begin(data.direction, "api", force=data.force, queued=True)
         return Response(Started(str(run_id), "pending"), status_code=202)
 
-    @post("/sync/pull/", guards=[cron], operation_id="sheets_pull", status_code=200, opt=KEYED)
+    @post("/sync/pull/", guards=[cron], operation_id="sheets_pull", status_code=200, opt=WRITING)
     async def pull(self, sync: SheetSync, data: PullInput) -> Pulled:
         """Takes over the cells that changed since the last run."""
         del data
@@ -74,7 +75,7 @@ class SheetController(Controller):
             raise NoRun
         return found
 
-    @post("/cronjob-sync/", guards=[cron], operation_id="sheets_cronjob_sync", status_code=200, opt=KEYED)
+    @post("/cronjob-sync/", guards=[cron], operation_id="sheets_cronjob_sync", status_code=200, opt=WRITING)
     async def both_ways(self, sync: SheetSync, data: KeyInput) -> CronSynced:
         """What changed on either side since the last run."""
         del data
