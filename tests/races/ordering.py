@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -137,6 +137,43 @@ async def enough_for_all(arena: Arena) -> None:
     expect(answers, MADE, SHORT)
     hold_that(len(made(answers)) == 20, f"{len(made(answers))} of 20 bought")
     hold_that(await arena.free(pool) == 0, "units were left over")
+
+
+async def refused_buyers(arena: Arena) -> None:
+    """S12: sixty are refused for six reasons, ten change their minds, others buy: all ten units are sold."""
+    (product, pool), (gone, _) = await stock(arena, 10, 0)
+    people = some(arena, 90)
+    lines = [{"product_id": product, "quantity": 1, "price": "0.01"}, {"product_id": product, "quantity": 1}]
+
+    async def give_up(who: Buyer) -> Answer:
+        answer = await buy(arena, who, (product, 1))
+        return await cancel(arena, who, int(answer.body["id"])) if answer.status == MADE[0] else answer
+
+    kinds: list[Callable[[Buyer], Awaitable[Answer]]] = [
+        lambda who: buy(arena, who, (product, 11)),
+        lambda who: buy(arena, who, (product, 1), (gone, 1)),
+        lambda who: buy(arena, who, (product, 1), coupon_code="NADA"),
+        lambda who: buy(arena, who, (product, 1), delivery_type="delivery"),
+        lambda who: buy(arena, who, (product, 1), (987654321, 1)),
+        lambda who: arena.ask("POST", ORDERS, who, CONTACT | {"products_data": lines}),
+        give_up,
+    ]
+    wanted = [kinds[number % len(kinds)](who) for number, who in enumerate(people[:70])]
+    modest = [buy(arena, who, (product, 1)) for who in people[70:80]]
+    answers = await asyncio.gather(*(asked for pair in _mixed(wanted, modest) for asked in pair))
+    told = {SHORT, UNKNOWN, (400, ""), (400, "unknown_product"), (409, "price_changed"), DONE, MADE}
+    expect(answers, *told)
+    sold = len(made(answers))
+    late = await asyncio.gather(*(buy(arena, who, (product, 1)) for who in people[80:90]))
+    expect(late, MADE, SHORT)
+    hold_that(sold + len(made(late)) == 10, f"{sold} and {len(made(late))} of 10 units were sold")
+    hold_that(await arena.free(pool) == 0, "units were left over")
+
+
+def _mixed(many: Sequence[Awaitable[Answer]], few: Sequence[Awaitable[Answer]]) -> list[tuple[Awaitable[Answer], ...]]:
+    """Each of the few among its part of the many."""
+    part = len(many) // len(few)
+    return [(*many[place * part : (place + 1) * part], one) for place, one in enumerate(few)]
 
 
 async def crossing(arena: Arena) -> None:

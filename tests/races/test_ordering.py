@@ -17,6 +17,7 @@ pytestmark = pytest.mark.races
 ROUNDS = [
     ordering.last_unit,
     ordering.enough_for_all,
+    ordering.refused_buyers,
     ordering.crossing,
     ordering.twice_in_one_order,
     ordering.cancelled_many_times,
