@@ -42,6 +42,8 @@ def figures(rows: Sequence[Row], charts: dict[str, str]) -> str:
         written.append(f"### {part.title}\n\n`{of[0]['run']['command']}`\n\n{tables.table(of, charts)}")
         if costs := tables.costs(of):
             written.append(f"Processor time, in microseconds an answer:\n\n{costs}")
+        if grown := tables.growth(of):
+            written.append(grown)
     written.append(f"### Machine and versions\n\n{tables.facts(rows)}")
     return "\n\n".join(written)
 

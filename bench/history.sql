@@ -26,3 +26,6 @@ SELECT 'past-' || n, 'payment.updated', '', '', 'applied', at, at
 
 INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, attempts)
 SELECT 'default', 'bench:done', '{}', 'succeeded', 1 FROM generate_series(1, %(history)s) n;
+
+-- Units to sell: the promotions' in sixteen slots, the products' in one row.
+UPDATE stock_slot SET available = CASE WHEN pool_id <= %(promos)s THEN %(units)s / 16 ELSE %(units)s END;

@@ -17,7 +17,7 @@ import psycopg
 
 from bench.plan import PEER_VENV, ROOT, VAR
 
-WAIT_SECONDS, SETTLE_SECONDS, STOP_SECONDS = 300.0, 3.0, 20
+WAIT_SECONDS, SETTLE_SECONDS, STOP_SECONDS = 300.0, 1.5, 20
 PEER_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 

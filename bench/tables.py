@@ -68,6 +68,23 @@ def costs(rows: Sequence[Row]) -> str:
     return "\n".join(lines) if seen else ""
 
 
+def growth(rows: Sequence[Row]) -> str:
+    """What each scenario takes at each size, and whether that grows more than the size's logarithm."""
+    sized = [row for row in rows if row.get("figures")]
+    if not sized:
+        return ""
+    sizes = list(sized[0]["figures"])
+    lines = [
+        f"| ms | {' | '.join(sizes)} | grows by | more than the logarithm |",
+        f"|---|{'---|' * len(sizes)}---|---|",
+    ]
+    for row in sized:
+        cells = [number(row["figures"].get(size)) for size in sizes]
+        more = "no" if row["met"] else f"**yes**, of {number(row['goal'])}"
+        lines.append(f"| {row['scenario']} | {' | '.join(cells)} | {number(row['ratio'])} | {more} |")
+    return "\n".join(lines)
+
+
 def facts(rows: Sequence[Row]) -> str:
     """The machine and the versions; a fact that differs between parts says so for each."""
     names: dict[str, dict[str, list[str]]] = {}

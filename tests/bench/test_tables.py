@@ -66,6 +66,19 @@ def test_sizes_are_bars_of_their_own() -> None:
     assert ">ours<" not in drawn
 
 
+def test_what_grows_more_than_the_logarithm_is_named() -> None:
+    sizes = {"10,000": 1.0, "1,000,000": 2.0}
+    grown = row("growth", "growth: hold", "ms", [2.0], limit=[1.0], ratios=[2.0], most=1.5, figures=sizes)
+    flat = grown | {"scenario": "growth: login", "ratio": 1.2, "met": True}
+    assert tables.growth([ALONE, grown, flat]).splitlines() == [
+        "| ms | 10,000 | 1,000,000 | grows by | more than the logarithm |",
+        "|---|---|---|---|---|",
+        "| growth: hold | 1 | 2 | 2 | **yes**, of 1.5 |",
+        "| growth: login | 1 | 2 | 1.2 | no |",
+    ]
+    assert tables.growth([ALONE]) == ""
+
+
 @pytest.mark.parametrize(
     ("scenario", "name"),
     [("hold, 1,000 promotions", "hold-1-000-promotions.svg"), ("über: COUNT(*)", "uber-count.svg")],
