@@ -10,6 +10,7 @@ from app.domain.catalog.models import Product
 from app.domain.devices.models import NotificationPreference
 from app.domain.inventory.schemas import Count
 from app.domain.inventory.service import StockService
+from app.domain.notifications.service.notifications import NotificationService
 from app.domain.orders.service.life import OrderLife
 from app.domain.stores.models import StoreProduct
 from tests.factories import bearer, make_staff
@@ -17,7 +18,7 @@ from tests.factories_catalog import make_product, make_store, make_store_product
 from tests.notifications.office import Office
 from tests.orders.counter import Counter
 
-LIMIT = 5
+KNOWN = "INSERT INTO low_stock_notice VALUES (:pool, 0, :held, gen_random_uuid())"
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ async def looked(office: Office) -> list[str]:
 
 
 async def item_of(office: Office, stock: int) -> tuple[StoreProduct, str]:
-    """A store's product that is low at `LIMIT`, and how staff are told of it."""
+    """A store's product of which so many lie there, and how staff are told of it."""
     product = await make_product(office.db, stock=100, name="Vela")
     item = await make_store_product(
         office.db, store=await make_store(office.db, name="Sur"), product=product, stock=stock
@@ -228,6 +229,31 @@ async def test_two_looks_at_once_tell_once(office: Office) -> None:
         before = len(await pushes(office))
         await asyncio.gather(*(office.run(WATCH) for _ in range(4)))
         assert [words for _, words in (await pushes(office))[before:]] == [f"{said}quedan 4 unidades"]
+
+
+async def test_looks_at_several_pools_that_cross_do_not_lock_each_other_out(office: Office) -> None:
+    """Some known and risen, some not known yet, in every order, by jobs of orders and by looks."""
+    await staff_with(office, "wants")
+    items = [(await item_of(office, stock=30))[0] for _ in range(6)]
+    pools = [item.pool_id for item in items]
+    service = StockService(office.db)
+    for turn in range(5):
+        for place, pool_id in enumerate(pools[turn % 3 :: 2]):
+            await office.rows(KNOWN, pool=pool_id, held=bool(place % 2))
+        for place, pool_id in enumerate(pools):
+            await service.set_free(pool_id, 30, cause="test")
+            await service.set_free(pool_id, 3 if place % 2 else 40, cause="test")
+        await office.db.commit()
+
+        async def look(order: Sequence[int]) -> None:
+            async with office.work.transaction() as session:
+                await NotificationService(session, office.settings).low_stock(order)
+
+        await asyncio.gather(*(look(each) for each in (pools, pools[::-1], pools[::2], pools[3:] + pools[:3]) * 2))
+        said = await office.value("SELECT count(*) FROM push_log")
+        assert said == 3
+        await office.rows("DELETE FROM push_log")
+        await office.rows("DELETE FROM low_stock_notice")
 
 
 async def test_options_are_told_of_and_what_they_replace_is_not(office: Office) -> None:

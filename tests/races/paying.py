@@ -21,6 +21,7 @@ from tests.races.proof import Lost, expect, hold_that
 
 PAYMENTS = "/api/payments/"
 OVER, CHANGED = (400, "not_payable"), (400, "total_changed")
+NOTHING_LEFT, REFUNDING = (400, "nothing_left"), (409, "refund_running")
 ONLINE: dict[str, Any] = {"payment_method": "online"}
 _NEXT = """
     DELETE FROM procrastinate_jobs WHERE id = (
@@ -223,7 +224,10 @@ async def lines_or_page(till: Till) -> None:
 
 
 async def paid_or_cancelled(till: Till) -> None:
-    """S10, O05: money arrives while staff cancel: the unit is sold and paid, or free and the money on its way back."""
+    """S10, O05: money arrives while staff cancel: the unit comes back once, and the money goes back.
+
+    By itself if it came after; what staff cancelled when it was paid already, staff refund.
+    """
     who, _, order, _, pool = await _order(till, 1, 1)
     number = till.pay(await till.page(who, order))
     ends = [ordering.become(till.arena, order, "cancelled") for _ in range(2)]
@@ -234,3 +238,39 @@ async def paid_or_cancelled(till: Till) -> None:
     status, _ = await till.state(order)
     hold_that(status == "cancelled", f"the order is {status}")
     hold_that(await till.arena.free(pool) == 1, f"{await till.arena.free(pool)} units are free")
+    events = await till.arena.pool.fetch("SELECT status FROM order_event WHERE order_id = $1 ORDER BY id", order)
+    was_paid = "paid" in [row["status"] for row in events]
+    hold_that(
+        till.taken(number) == (1500 if was_paid else 0), f"{till.taken(number)} was kept, paid before: {was_paid}"
+    )
+    if was_paid:
+        expect([await till.arena.ask("POST", f"{PAYMENTS}refund/", till.arena.staff, {"order_id": order})], DONE)
+    hold_that((till.taken(number), await till.arena.free(pool)) == (0, 1), "the refund gave the wrong things back")
+
+
+async def refunded_and_cancelled(till: Till) -> None:
+    """S10, O11, O13: a part went back; then staff cancel, refund the rest and write the stock at once: back once."""
+    who, _, order, product, pool = await _order(till, 2, 3)
+    arena, staff = till.arena, till.arena.staff
+    number = till.pay(await till.page(who, order))
+    expect([await till.tell(number)], DONE)
+    await till.drain()
+    refund = {"order_id": order}
+    expect([await arena.ask("POST", f"{PAYMENTS}refund/", staff, refund | {"amount": "500.00"})], DONE)
+    calls = [ordering.become(arena, order, "cancelled") for _ in range(2)]
+    calls += [arena.ask("POST", f"{PAYMENTS}refund/", staff, refund) for _ in range(2)]
+    calls.append(arena.ask("PATCH", f"/api/products/{product}/", staff, {"stock": 10}))
+    answers = await asyncio.gather(*calls, till.drain())
+    expect(answers[:2], DONE, ordering.NO_MOVE)
+    expect(answers[2:4], DONE, NOTHING_LEFT, REFUNDING)
+    expect(answers[4:5], DONE)
+    await till.drain()
+    status, payment = await till.state(order)
+    hold_that((status, payment) == ("cancelled", "refunded"), f"the order is {status}, its payment {payment}")
+    hold_that(till.taken(number) == 0, f"{till.taken(number)} was kept")
+    # What was written counts the units that had come back, or they came on top of it.
+    hold_that(await arena.free(pool) in {10, 12}, f"{await arena.free(pool)} are free")
+    moves = await arena.pool.fetchval(
+        "SELECT count(*) FROM order_event WHERE status = 'cancelled' AND order_id = $1", order
+    )
+    hold_that(moves == 1, f"cancelled {moves} times")

@@ -27,6 +27,7 @@ ROUNDS = [
     paying.refused_and_over,
     paying.lines_or_page,
     paying.paid_or_cancelled,
+    paying.refunded_and_cancelled,
 ]
 
 

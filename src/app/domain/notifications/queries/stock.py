@@ -57,11 +57,17 @@ FALLEN = text(f"""
      WHERE look = :look ORDER BY product_id, pool_id
 """).bindparams(_POOLS, bindparam("look", type_=Uuid))  # noqa: S608 - a constant
 
+# Whether anything is to be said or written of these pools. Then those who look come one after the other: each may write
+# of several pools, and would meet the others in whichever order.
+NEWS = text(f"""
+    SELECT EXISTS (SELECT FROM ({_OFFERS}) AS offer WHERE stock_free(pool_id) <= :limit)
+        OR EXISTS (SELECT FROM low_stock_notice WHERE held AND pool_id = ANY (:pools))
+""").bindparams(_POOLS)  # noqa: S608 - a constant
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:space, 0)")
+
 # What was missing because people held it, and is there again: its next fall is another one.
 RISEN = text("""
-    DELETE FROM low_stock_notice WHERE pool_id IN (
-        SELECT pool_id FROM low_stock_notice WHERE held AND pool_id = ANY (:pools) AND stock_free(pool_id) > :limit
-         ORDER BY pool_id FOR UPDATE)
+    DELETE FROM low_stock_notice WHERE held AND pool_id = ANY (:pools) AND stock_free(pool_id) > :limit
 """).bindparams(_POOLS)
 
 HELD = text("SELECT pool_id FROM low_stock_notice WHERE held")

@@ -32,6 +32,8 @@ HISTORY = 50
 DEBUGGED = 10
 UNKNOWN_ORDER = "No Order matches the given query."
 JOB = "notifications:send"
+# Tells this lock from other users of advisory locks.
+LOOK_SPACE = 7_020
 
 
 class Recipient(msgspec.Struct, frozen=True):
@@ -80,9 +82,10 @@ class NotificationService:
 
         Once a fall, whoever looks however often; again when there was more than the limit in between.
         """
-        if not pool_ids:
-            return []
         values = {"pools": list(pool_ids), "limit": self.settings.low_stock_limit}
+        if not pool_ids or not await self.session.scalar(stock.NEWS, values):
+            return []
+        await self.session.execute(stock.ONE_AT_A_TIME, {"space": LOOK_SPACE})
         await self.session.execute(stock.RISEN, values)
         fallen = (await self.session.execute(stock.FALLEN, values | {"look": uuid4()})).all()
         rows = (await self.session.execute(stock.STAFF_DEVICES)).all() if fallen else []
