@@ -108,6 +108,7 @@ def _migrate(url: str) -> None:
 def _fill(url: str, mark: str, data: Data) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         with connection.transaction():
+            connection.execute("SET LOCAL relampago.quiet = 'on'")
             for path in (data.fill, *data.more):
                 connection.execute(path.read_text(encoding="utf-8") % data.sizes)
             connection.execute("UPDATE bench_dataset SET mark = %s", [mark])

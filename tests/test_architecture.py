@@ -18,10 +18,10 @@ BASE = (
     "app.jobs.queue", "app.jobs.retries",
 )  # fmt: skip
 DOMAINS = [
-    "activity", "accounts", "devices", "rates", "site", "inventory", "catalog", "stores", "pricing", "marketing",
-    "storefront", "carts", "orders", "customers", "payments", "promos",
+    "activity", "events", "accounts", "devices", "rates", "site", "inventory", "catalog", "stores", "pricing",
+    "marketing", "storefront", "carts", "orders", "customers", "payments", "promos",
 ]  # fmt: skip
-LEAVES = ("email", "notifications", "analytics", "visitors", "sheets", "cron")
+LEAVES = ("email", "notifications", "analytics", "visitors", "sheets", "cron", "webhooks")
 LINE = [
     *[BASE],
     ("app.clients",),

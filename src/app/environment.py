@@ -28,6 +28,25 @@ SANDBOX_PAYMENT_KEYS = {
 }
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
 
+# Under each name: what it is unless set, the lowest and the highest value.
+NUMBERS = {
+    "HOLD_SECONDS": (60, 1, 3600),
+    "ORDER_PAYMENT_MINUTES": (30, 1, 100_000),
+    "ORDER_CASH_HOURS": (48, 1, 10_000),
+    "CART_ABANDONED_MINUTES": (300, 1, 1_000_000),
+    "CART_REMINDERS": (0, 0, 3),
+    "TRUSTED_PROXIES": (0, 0, 10),
+    "WORKER_CONCURRENCY": (10, 1, 100),
+    "WEB_WORKERS": (1, 1, 64),
+    "DB_POOL_SIZE": (8, 1, 200),
+    "PUSH_DAILY_CAP": (5, 0, 1000),
+    "LOW_STOCK_LIMIT": (5, 0, 100_000),
+    "EVENT_DAYS": (30, 1, 3650),
+    "LIVE_LISTENERS": (5000, 1, 100_000),
+    "LIVE_PER_ADDRESS": (100, 1, 100_000),
+    "REFRESH_REUSE_GRACE_SECONDS": (10, 0, 600),
+}
+
 
 class SettingsError(SystemExit):
     """The settings do not allow a start; the message names the setting."""
@@ -56,6 +75,13 @@ def whole(values: Mapping[str, str], name: str, default: int, *, low: int, high:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
         raise SettingsError(f"{name} is a whole number from {low} to {high}, not {text!r}")
     return int(text)
+
+
+def numbers_of(values: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that are whole numbers, by their names in lower case."""
+    return {
+        name.lower(): whole(values, name, default, low=low, high=high) for name, (default, low, high) in NUMBERS.items()
+    }
 
 
 def database_url_of(values: Mapping[str, str]) -> str:

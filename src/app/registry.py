@@ -4,6 +4,7 @@ from importlib import import_module
 
 DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "activity",
+    "events",
     "accounts",
     "devices",
     "rates",
@@ -22,6 +23,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "cron",
     "analytics",
     "visitors",
+    "webhooks",
 )
 
 

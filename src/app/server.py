@@ -43,6 +43,7 @@ from app.domain.customers.controllers.own_data import OwnDataController
 from app.domain.devices.controllers import DeviceController
 from app.domain.email.controllers import EmailController, UnsubscribeController
 from app.domain.email.service.personal_data import MailData
+from app.domain.events.controllers import EventController
 from app.domain.marketing.controllers.bulk import BulkPromotionController
 from app.domain.marketing.controllers.coupons import CouponController
 from app.domain.marketing.controllers.offers import OfferController
@@ -65,9 +66,11 @@ from app.domain.payments.service.desk import PaymentDesk
 from app.domain.payments.service.order_money import OrderMoney
 from app.domain.payments.service.personal_data import PaymentData
 from app.domain.promos.controllers.cart import CartController
+from app.domain.promos.controllers.live import LiveController
 from app.domain.promos.controllers.promotions import PromoController
 from app.domain.promos.service.claims import ClaimEngine
 from app.domain.promos.service.holds import HoldDesk
+from app.domain.promos.service.live import LiveBoard
 from app.domain.rates.controllers import DollarRateController, RateUpdateController
 from app.domain.rates.service import RateUpdater
 from app.domain.sheets.controllers.products import ProductSyncController
@@ -83,6 +86,7 @@ from app.domain.storefront.controllers.prices import PriceController
 from app.domain.storefront.controllers.products import ProductController
 from app.domain.stores.controllers import StoreController, StoreProductController
 from app.domain.visitors.controllers import VisitController, VisitorController
+from app.domain.webhooks.controllers import WebhookController
 from app.http import answers
 from app.http.cors import KnownOrigins
 from app.http.decoding import ApiRequest, InputPlugin
@@ -93,6 +97,7 @@ from app.http.leaving import Leaving
 from app.http.methods import name_all_methods
 from app.http.openapi.pages import DOCS_HANDLERS
 from app.http.ready import Answer
+from app.http.streams import Places
 from app.http.throttling import Throttle, give_back_unproven, show_rate
 from app.jobs.queue import announce
 from app.jobs.schedule import JOBS
@@ -117,14 +122,15 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
     *(HealthController, ProbeController, MetricsController, ConfigurationController, MaintenanceController),
     *(DoorController, RegistrationController, ProfileController, CustomerController, OwnDataController),
     *(CategoryController, ReviewController, ProductController, ProductListController, PriceController, MediaController),
-    *(StoreController, StoreProductController, PromoController, CartController, DistributionCenterController),
+    *(StoreController, StoreProductController, PromoController, CartController, LiveController),
+    DistributionCenterController,
     *(CouponController, OfferController, BulkPromotionController, ScheduledDiscountController),
     *(OrderController, OrderListController, OrderMoveController, OrderCouponController, AbandonedOrderController),
     *(CartOrderController, VisitorCartController, StaffCartController),
     *(PaymentController, PaymentNotificationController, ReturnController, DollarRateController, RateUpdateController),
     *(DeviceController, NotificationController, EmailController, UnsubscribeController, ActivityController),
     *(StatisticsController, VisitorController, VisitController),
-    *(SheetController, ProductSyncController, CronController),
+    *(SheetController, ProductSyncController, CronController, EventController, WebhookController),
 )
 
 
@@ -180,6 +186,8 @@ def _cors(settings: Settings) -> CORSConfig | None:
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     """What handlers, guards and services find in the application's state."""
     passwords, sessions, reads = Passwords(), session_maker(engine), Reads(settings.asyncpg_dsn)
+    maintenance = Maintenance(settings)
+    board = LiveBoard(reads, Places(in_all=settings.live_listeners, each=settings.live_per_address), maintenance.watch)
     return {
         "settings": settings,
         "engine": engine,
@@ -190,7 +198,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "reads": reads,
         "kept": Kept(reads),
         "keyed_requests": KeyedRequests(settings.asyncpg_dsn),
-        "maintenance": Maintenance(settings),
+        "maintenance": maintenance,
         "authenticator": Authenticator(settings, passwords),
         "order_money": OrderMoney(),
         "order_crowd": OrderCrowd(sessions, settings),
@@ -202,18 +210,21 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
-        "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds)),
+        "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds), board.touch),
+        "live_board": board,
     }
 
 
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
     engine: AsyncEngine = app.state.engine
+    app.state.leaving.tell(app.state.live_board.begin_to_close)
     app.state.leaving.watch()
     await app.state.maintenance.watch.start()
     try:
         yield
     finally:
+        await app.state.live_board.close()
         await app.state.maintenance.watch.close()
         await app.state.push_sender.aclose()
         await app.state.pictures.aclose()

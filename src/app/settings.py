@@ -20,6 +20,7 @@ from app.environment import (
     flag,
     mail_server,
     mercadopago,
+    numbers_of,
     picture_host,
     plain_scheme,
     read_env_file,
@@ -107,6 +108,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_allowed_origins: tuple[str, ...] = ("*",)
     push_daily_cap: int = 5
     low_stock_limit: int = 5
+    event_days: int = 30
+    live_listeners: int = 5000
+    live_per_address: int = 100
+    webhook_http: bool = False
+    webhook_private: bool = False
     refresh_reuse_grace_seconds: int = 10
     log_level: str = "info"
     metrics_token: str = ""
@@ -152,6 +158,8 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return Settings(
         app_env=app_env,
         auth_basic_enabled=flag(values, "AUTH_BASIC_ENABLED", default=not production),
+        webhook_http=flag(values, "WEBHOOK_HTTP", default=not production),
+        webhook_private=flag(values, "WEBHOOK_PRIVATE", default=not production),
         throttles=throttles_of(values, RATES, factor=1 if production else DEVELOPMENT_RATE_FACTOR),
         cors_allowed_origins=_origins(values, production=production),
         time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
@@ -162,7 +170,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         **_keys(values, production=production),
         **_addresses(values),
         **_providers(values, production=production),
-        **_numbers(values),
+        **numbers_of(values),
     )
 
 
@@ -212,30 +220,6 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
         "google_service_account_file": values.get(
             "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
         ),
-    }
-
-
-# Under each name: what it is unless set, the lowest and the highest value.
-_NUMBERS = {
-    "HOLD_SECONDS": (60, 1, 3600),
-    "ORDER_PAYMENT_MINUTES": (30, 1, 100_000),
-    "ORDER_CASH_HOURS": (48, 1, 10_000),
-    "CART_ABANDONED_MINUTES": (300, 1, 1_000_000),
-    "CART_REMINDERS": (0, 0, 3),
-    "TRUSTED_PROXIES": (0, 0, 10),
-    "WORKER_CONCURRENCY": (10, 1, 100),
-    "WEB_WORKERS": (1, 1, 64),
-    "DB_POOL_SIZE": (8, 1, 200),
-    "PUSH_DAILY_CAP": (5, 0, 1000),
-    "LOW_STOCK_LIMIT": (5, 0, 100_000),
-    "REFRESH_REUSE_GRACE_SECONDS": (10, 0, 600),
-}
-
-
-def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        name.lower(): whole(values, name, default, low=low, high=high)
-        for name, (default, low, high) in _NUMBERS.items()
     }
 
 

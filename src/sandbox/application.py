@@ -13,6 +13,7 @@ from sandbox import (
     mercadopago_control,
     page,
     sheets,
+    webhooks,
 )
 from sandbox.edge import Edge
 from sandbox.fcm import send_message
@@ -43,6 +44,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *mercadopago.HANDLERS,
     *mercadopago_checkout.HANDLERS,
     *mercadopago_control.HANDLERS,
+    *webhooks.HANDLERS,
 )
 
 

@@ -6,10 +6,30 @@ from typing import Annotated, Literal
 import msgspec
 
 Provider = Literal[
-    "mercadopago", "fcm", "google", "sheets", "cloudinary", "dolarapi", "bluelytics", "argentinadatos", "smtp"
+    "mercadopago",
+    "fcm",
+    "google",
+    "sheets",
+    "cloudinary",
+    "dolarapi",
+    "bluelytics",
+    "argentinadatos",
+    "smtp",
+    "webhooks",
 ]
 PROVIDERS: frozenset[str] = frozenset(
-    {"mercadopago", "fcm", "google", "sheets", "cloudinary", "dolarapi", "bluelytics", "argentinadatos", "smtp"}
+    {
+        "mercadopago",
+        "fcm",
+        "google",
+        "sheets",
+        "cloudinary",
+        "dolarapi",
+        "bluelytics",
+        "argentinadatos",
+        "smtp",
+        "webhooks",
+    }
 )
 
 

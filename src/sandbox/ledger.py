@@ -67,6 +67,18 @@ class PaymentCard(msgspec.Struct):
     at: dt.datetime
 
 
+class Hook(msgspec.Struct):
+    """A webhook of the shop's as its receiver got it, for the `times`-th time; `verdict` is `verified` or why not."""
+
+    receiver: str
+    message_id: str
+    type: str
+    verdict: str
+    times: int
+    body: str
+    at: dt.datetime
+
+
 class Mail(msgspec.Struct):
     """A mail in one recipient's inbox."""
 
@@ -114,8 +126,10 @@ class Ledger:
         self.pushes: Shelf[Push] = Shelf()
         self.mails: Shelf[Mail] = Shelf()
         self.payments: Shelf[PaymentCard] = Shelf()
+        self.hooks: Shelf[Hook] = Shelf()
         self.shelves: dict[str, Shelf[Any]] = {
             "pushes": self.pushes,
             "mails": self.mails,
             "payments": self.payments,
+            "hooks": self.hooks,
         }

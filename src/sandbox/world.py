@@ -42,6 +42,8 @@ class World:
         self.notifier = Notifier(self.till)
         # Until when, on the monotonic clock, and for what. They outlive a reset, as they do at Google.
         self.access_tokens: dict[str, tuple[float, frozenset[str]]] = {}
+        # Of the shop's webhooks. They outlive a reset too.
+        self.hook_secrets: list[bytes] = []
         # How often a token that fails for a while has failed.
         self.failures: dict[str, int] = {}
 

@@ -9,6 +9,23 @@ import msgspec
 
 FOLDER = Path(__file__).parent
 Fields = dict[str, str] | str
+# What is served beside the contract: (id, method, path).
+ADDED_FOR_ANYONE = {("flash_promos_live", "GET", "/promos/{id}/live")}
+ADDED_FOR_STAFF = {
+    ("events_list", "GET", "/api/events/"),
+    ("webhooks_list", "GET", "/api/webhooks/"),
+    ("webhooks_create", "POST", "/api/webhooks/"),
+    ("webhooks_event_types", "GET", "/api/webhooks/event_types/"),
+    ("webhooks_retrieve", "GET", "/api/webhooks/{id}/"),
+    ("webhooks_partial_update", "PATCH", "/api/webhooks/{id}/"),
+    ("webhooks_destroy", "DELETE", "/api/webhooks/{id}/"),
+    ("webhooks_rotate_secret", "POST", "/api/webhooks/{id}/rotate_secret/"),
+    ("webhooks_test", "POST", "/api/webhooks/{id}/test/"),
+    ("webhooks_deliveries", "GET", "/api/webhooks/{id}/deliveries/"),
+    ("webhooks_delivery_retrieve", "GET", "/api/webhooks/deliveries/{id}/"),
+    ("webhooks_delivery_retry", "POST", "/api/webhooks/deliveries/{id}/retry/"),
+}
+ADDED = ADDED_FOR_ANYONE | ADDED_FOR_STAFF
 
 
 class Operation(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.http.openapi.pages import rendered
 from app.server import Relampago, create_app
 from app.settings import Settings
-from tests.contract.operations import Operation, contract, fields_of
+from tests.contract.operations import ADDED, ADDED_FOR_STAFF, Operation, contract, fields_of
 from tests.factories import bearer, make_staff, make_user
 
 Document = dict[str, Any]
@@ -45,8 +45,10 @@ def entry_of(document: Document, operation: Operation) -> Document:
 
 
 def test_the_schema_has_the_contracts_paths_and_no_other(document: Document) -> None:
+    """But for what is named as added, which takes nothing of the contract's."""
     expected = {(operation.id, operation.method, operation.path) for operation in contract().values()}
-    assert set(entries(document)) == expected
+    assert ADDED & expected == set()
+    assert set(entries(document)) == expected | ADDED
 
 
 def named(operation: Operation) -> str:
@@ -114,6 +116,19 @@ def test_the_contracts_query_and_errors_are_documented(document: Document, opera
     assert set(operation.query) - query == set()
     errors = {status for status in operation.responses if status >= "400"}
     assert errors - set(entry["responses"]) == set()
+
+
+@pytest.mark.parametrize(("name", "method", "path"), sorted(ADDED_FOR_STAFF))
+async def test_what_is_added_is_for_staff(
+    client: httpx.AsyncClient, credentials: dict[str, dict[str, str]], name: str, method: str, path: str
+) -> None:
+    address = path.format(id=999_999_999)
+    found = {
+        who: (await client.request(method, address, headers=headers)).status_code
+        for who, headers in credentials.items()
+    }
+    assert (found["nobody"], found["user"], found["another"]) == (401, 403, 403), name
+    assert found["staff"] in {200, 201, 204, 400, 404}, name
 
 
 @pytest.fixture

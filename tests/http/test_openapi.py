@@ -77,7 +77,7 @@ def test_every_reference_leads_somewhere(document: Document) -> None:
 
 def test_paths_have_their_final_slash(document: Document) -> None:
     bare = [path for path in document["paths"] if not path.endswith("/")]
-    assert bare == ["/cart/cancel", "/cart/checkout", "/cart/reserve", "/promos/active"]
+    assert bare == ["/cart/cancel", "/cart/checkout", "/cart/reserve", "/promos/active", "/promos/{id}/live"]
 
 
 def test_only_operations_are_listed(document: Document) -> None:

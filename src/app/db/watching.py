@@ -39,6 +39,7 @@ class Watch(Generic[T]):
         self._told = asyncio.Event()
         self._looked = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._others: dict[str, Callable[[str], None]] = {}
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -47,6 +48,13 @@ class Watch(Generic[T]):
         self._task = asyncio.create_task(self._run())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._looked.wait(), FIRST_LOOK_SECONDS)
+
+    def also(self, channel: str, hear: Callable[[str], None]) -> None:
+        """Before the start: hear another channel's messages on the same connection, so that a process has one.
+
+        An empty message says that some may have been missed.
+        """
+        self._others[channel] = hear
 
     async def look(self) -> None:
         """Read now. What cannot be read leaves the value as it is."""
@@ -94,6 +102,9 @@ class Watch(Generic[T]):
             await self._connection.add_listener(self._channel, self._hear)
             # Whoever cuts the connection may have kept a message from us.
             self._connection.add_termination_listener(self._hear)
+            for channel, hear in self._others.items():
+                await self._connection.add_listener(channel, _payload_to(hear))
+                hear("")
         return self._connection
 
     def _hear(self, *_: Any) -> None:
@@ -103,3 +114,10 @@ class Watch(Generic[T]):
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
+
+
+def _payload_to(hear: Callable[[str], None]) -> Callable[..., None]:
+    def heard(_connection: Any, _process: int, _channel: str, payload: str) -> None:
+        hear(payload)
+
+    return heard

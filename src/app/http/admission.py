@@ -7,6 +7,7 @@ A probe needs no place: whether the process lives has nothing to do with how bus
 """
 
 import asyncio
+import re
 import time
 from collections import deque
 from contextlib import suppress
@@ -147,6 +148,8 @@ class Sizes(msgspec.Struct, frozen=True):
     views: tuple[int, float] = (32, 0.4)
 
 
+# Answers that go on for as long as somebody listens: they are counted by themselves (streams.py).
+LISTENING = re.compile(r"(?:/api)?/promos/[0-9]+/live/?")
 PROBES = frozenset({"/livez", "/readyz", "/metrics", "/api/health/"})
 # What money and what is bought already wait for: notifications of payments, checking out, giving a hold back.
 FIRST = frozenset(
@@ -180,7 +183,7 @@ class Admission:
             return self.first
         if (method, path) == CLAIM:
             return self.claims
-        if path in PROBES:
+        if path in PROBES or LISTENING.fullmatch(path):
             return None
         if method in _VIEWING:
             return self.views

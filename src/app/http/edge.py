@@ -17,6 +17,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from app.http.admission import RETRY_SECONDS, Admission, Full, Lane, Turn
 from app.http.leaving import Leaving
+from app.http.streams import HEAD
 from app.logs import access_log
 from app.metrics import REQUESTS
 
@@ -74,7 +75,8 @@ class Edge:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         if exchange.head:
-            scope = {**scope, "method": "GET"}  # the server's own scope stays: it has to know that no body follows
+            # The server's own scope stays: it has to know that no body follows.
+            scope = {**scope, "method": "GET", HEAD: True}
         try:
             if has_odd_number(scope["path"]):
                 scope = {**scope, "path": _NOWHERE}

@@ -8,6 +8,7 @@ connection with its next answer, and only then lets its server close.
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 # Longer than balancers take to look again, or to use a connection that they have just used.
@@ -19,6 +20,11 @@ class Leaving:
 
     def __init__(self) -> None:
         self.begun = False
+        self._tellings: list[Callable[[], None]] = []
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """Call this in the event loop as soon as it begins: what goes on by itself would keep the server waiting."""
+        self._tellings.append(call)
 
     def watch(self) -> None:
         """Stand in front of the server's own handler of SIGTERM. Where there is none, nobody's end is announced."""
@@ -32,6 +38,8 @@ class Leaving:
                 server(number, frame)
                 return
             self.begun = True
+            for call in self._tellings:
+                loop.call_soon_threadsafe(call)
             loop.call_soon_threadsafe(loop.call_later, LINGER_SECONDS, server, number, None)
 
         signal.signal(signal.SIGTERM, at_signal)

@@ -33,6 +33,12 @@ async def send_reminder_mail(work: Work, cart_id: int, occurrence: int = 0) -> s
     return await _send(work, lambda mails: mails.reminder(cart_id, occurrence))
 
 
+@job("send_webhook_mail", retries=RETRIES)
+async def send_webhook_mail(work: Work, webhook_id: int, occurrence: int) -> str:
+    """Staff are told that a receiver of webhooks gets nothing more; `occurrence` is when that was, in seconds."""
+    return await _send(work, lambda mails: mails.webhook(webhook_id, occurrence))
+
+
 @job("email:remind", housekeeping=True)
 async def remind(work: Work) -> int:
     """Owners of carts that were left are reminded, if the shop wants that; how many."""

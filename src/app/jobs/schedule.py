@@ -14,6 +14,7 @@ from app.jobs import (
     carts,
     catalog,
     email,
+    events,
     invariants,
     marketing,
     notifications,
@@ -24,6 +25,7 @@ from app.jobs import (
     rates,
     sheets,
     upkeep,
+    webhooks,
 )
 from app.jobs.queue import Job
 
@@ -32,6 +34,7 @@ MODULES = (
     carts,
     catalog,
     email,
+    events,
     invariants,
     marketing,
     notifications,
@@ -42,6 +45,7 @@ MODULES = (
     rates,
     sheets,
     upkeep,
+    webhooks,
 )
 JOBS: tuple[Job, ...] = tuple(found for module in MODULES for found in vars(module).values() if isinstance(found, Job))
 
@@ -85,4 +89,10 @@ SCHEDULE = (
     Periodic("41 7 * * *", catalog.forget_words),
     Periodic("*/10 * * * * 30", rates.update_rates),
     Periodic("* * * * * 25", sheets.resume),
+    Periodic("* * * * * */30", events.number),
+    Periodic("* * * * * */10", events.tell_promos),
+    Periodic("53 * * * *", events.forget),
+    Periodic("* * * * * */5", webhooks.wake),
+    Periodic("57 * * * *", webhooks.forget),
+    Periodic("51 6 * * *", webhooks.reseal),
 )

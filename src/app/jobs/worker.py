@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import clock
 from app.db.engine import create_engine, session_maker
+from app.jobs.events import relay
 from app.jobs.health import Sign
 from app.jobs.queue import Job
 from app.jobs.runner import create_queue
@@ -110,6 +111,7 @@ class Worker:
         # A look of our own first: the pool's pauses between attempts to connect grow far beyond ours.
         async with engine.connect() as connection:
             clock.learn((await connection.execute(text(clock.READ))).scalar_one())
+        numbering = asyncio.create_task(relay(session_maker(engine)))
         try:
             await queue.open_async()
             await queue.run_worker_async(
@@ -121,6 +123,8 @@ class Worker:
                 stalled_worker_timeout=STALLED_SECONDS,
             )
         finally:
+            numbering.cancel()
+            await asyncio.wait({numbering})
             await queue.close_async()
 
     def _on_heartbeat(self) -> None:

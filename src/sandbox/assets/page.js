@@ -6,6 +6,7 @@ const PAUSE_MS = 1000;
 const PANELS = {
   pushes: { title: "Pushes", empty: "No push yet. They appear here as FCM takes them.", card: pushCard },
   payments: { title: "Payments", empty: "No payment yet. A buyer makes one on the checkout page.", card: paymentCard },
+  hooks: { title: "Webhooks", empty: "No webhook yet. Subscribe this sandbox's /webhooks/name to the shop's events.", card: hookCard },
   mails: { title: "Mails", empty: "No mail yet. Whatever the shop sends ends up here.", card: mailCard },
 };
 
@@ -65,6 +66,12 @@ function paymentCard({ item }) {
   facts.append(pair("reference", item.external_reference, "wide"));
   const head = element("div", "row", title(item.description, "without a title"), when(item.at));
   return element("div", "payment", head, facts);
+}
+
+function hookCard({ item }) {
+  const facts = element("dl", "", pair("id", item.message_id, "wide"), pair("signature", item.verdict));
+  facts.append(pair("receiver", item.receiver), pair("time", String(item.times)), pair("body", item.body, "wide"));
+  return element("div", "payment", element("div", "row", title(item.type, "without a type"), when(item.at)), facts);
 }
 
 function mailCard({ number, item }) {

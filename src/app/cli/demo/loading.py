@@ -63,6 +63,8 @@ def draw(settings: Settings, tell: Tell) -> None:
 
 async def load(session: AsyncSession, settings: Settings, tell: Tell) -> Loaded:
     """Everything that is missing, in the caller's transaction; `tell` is called after each step."""
+    # What was always there is no news to those who follow the shop.
+    await session.execute(text("SELECT set_config('relampago.quiet', 'on', true)"))
     stage = await open_stage(session, settings)
     for name, loader in LOADERS:
         await loader(stage)

@@ -33,6 +33,7 @@ CONTENT_TYPES = {
     "device": 18,
     "notificationsettings": 19,
     "sheet": 20,
+    "webhook": 21,
 }
 MASK = "***"
 LONGEST_TEXT = 2000

@@ -172,3 +172,11 @@ LINES = text("""
       FROM order_item AS item LEFT JOIN product ON product.id = item.product_id
      WHERE item.order_id = :id ORDER BY item.id
 """)
+
+# Who is told of a webhook that was given up: who made it, else the first of the superusers. None when it is on again.
+WEBHOOK = text("""
+    SELECT w.url, w.disabled_reason, u.id AS user_id, u.email
+      FROM webhook w JOIN users u ON u.is_active AND u.email <> '' AND (u.is_staff OR u.is_superuser)
+     WHERE w.id = :id AND w.disabled_reason <> ''
+     ORDER BY u.id = w.created_by_id DESC NULLS LAST, u.is_superuser DESC, u.id LIMIT 1
+""")

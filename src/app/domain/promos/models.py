@@ -27,6 +27,8 @@ class FlashPromo(Identified, Base):
         ),
         Index("ix_flash_promo_store_product_id", "store_product_id"),
         Index("ix_flash_promo_window", "starts_at", "ends_at", postgresql_where=text("cancelled_at IS NULL")),
+        Index("ix_flash_promo_start_told", "starts_at", postgresql_where=text("NOT start_told")),
+        Index("ix_flash_promo_end_told", "ends_at", postgresql_where=text("NOT end_told")),
     )
 
     store_product_id: Mapped[int] = mapped_column(ForeignKey("store_product.id"))
@@ -41,6 +43,9 @@ class FlashPromo(Identified, Base):
     segments: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{new,frequent}'"))
     radius_m: Mapped[int] = mapped_column(Integer, server_default="2000")
     created_at: Mapped[CreatedAt]
+    # Whether the events of its start and its end have been noted: each is told once, by whoever sees the clock first.
+    start_told: Mapped[bool] = mapped_column(server_default=text("false"))
+    end_told: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class PromoNotification(Identified, Base):

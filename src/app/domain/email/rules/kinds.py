@@ -6,14 +6,16 @@ from typing import Literal, get_args
 CodeKind = Literal["verification", "password_reset", "email_change", "password_change"]
 OrderKind = Literal["order_created", "payment_received", "order_shipped"]
 MarketingKind = Literal["cart_reminder"]
-Kind = CodeKind | OrderKind | MarketingKind
+StaffKind = Literal["webhook_disabled"]
+Kind = CodeKind | OrderKind | MarketingKind | StaffKind
 Status = Literal["queued", "sending", "sent", "failed", "suppressed"]
 Reason = Literal["bounced", "unsubscribed"]
 
 CODE_KINDS: tuple[CodeKind, ...] = get_args(CodeKind)
 ORDER_KINDS: tuple[OrderKind, ...] = get_args(OrderKind)
 MARKETING: tuple[MarketingKind, ...] = get_args(MarketingKind)
-KINDS: tuple[str, ...] = (*CODE_KINDS, *ORDER_KINDS, *MARKETING)
+STAFF: tuple[StaffKind, ...] = get_args(StaffKind)
+KINDS: tuple[str, ...] = (*CODE_KINDS, *ORDER_KINDS, *MARKETING, *STAFF)
 STATUSES: tuple[Status, ...] = get_args(Status)
 REASONS: tuple[Reason, ...] = get_args(Reason)
 

@@ -171,3 +171,16 @@ def pesos(amount: Decimal) -> str:
 def trial_letter() -> Letter:
     """What staff get who ask whether mails arrive."""
     return Letter("Email de prueba", (Paragraph("Hola:"), Paragraph("Si leés esto, el envío de correos funciona.")))
+
+
+def webhook_letter(url: str, reason: str) -> Letter:
+    """What staff get when a receiver of webhooks is given up."""
+    why = {"gone": "contestó que ya no existe (410)", "failing": "falla desde hace días sin un solo éxito"}[reason]
+    blocks = (
+        Paragraph("Hola:"),
+        Paragraph(f"Dejamos de mandar eventos a {one_line(url)}: {why}."),
+        Paragraph(
+            "Lo que no llegó queda en el registro de entregas. Cuando funcione de nuevo, volvé a activar el webhook."
+        ),
+    )
+    return Letter("Un webhook quedó desactivado", blocks)

@@ -19,7 +19,15 @@ from app.domain.email import queries
 from app.domain.email.rules import kinds, unsubscribing
 from app.domain.email.rules.blocks import Letter, as_html, as_text
 from app.domain.email.rules.kinds import KIND_OF_PURPOSE, MARKETING, Kind, OrderKind
-from app.domain.email.rules.letters import CartSheet, Line, OrderSheet, code_letter, order_letter, reminder_letter
+from app.domain.email.rules.letters import (
+    CartSheet,
+    Line,
+    OrderSheet,
+    code_letter,
+    order_letter,
+    reminder_letter,
+    webhook_letter,
+)
 from app.settings import Settings
 
 log = structlog.get_logger("app.mail")
@@ -89,6 +97,14 @@ class MailService:
             return None
         letter = reminder_letter(cart, self.settings.frontend_url)
         return await self._take(Draft("cart_reminder", cart_id, occurrence, cart.recipient, cart.user_id, letter))
+
+    async def webhook(self, webhook_id: int, occurrence: int) -> Outgoing | None:
+        """The mail to staff about a receiver that was given up; None when it was sent, or it is on again."""
+        row = (await self.session.execute(queries.WEBHOOK, {"id": webhook_id})).one_or_none()
+        if row is None:
+            return None
+        letter = webhook_letter(row.url, row.disabled_reason)
+        return await self._take(Draft("webhook_disabled", webhook_id, occurrence, row.email, row.user_id, letter))
 
     async def note_sent(self, mail: Outgoing) -> None:
         """The mail server has it."""

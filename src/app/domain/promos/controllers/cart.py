@@ -1,8 +1,10 @@
 """`/cart/reserve`, `/cart/checkout`, `/cart/cancel`: hold, buy, let go."""
 
 from litestar import Controller, Response, post, put
+from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.promos.controllers.live import touch_after_commit
 from app.domain.promos.schemas import CheckoutInput, Hold, ReserveInput, TokenInput
 from app.domain.promos.service.holds import HoldDesk, HoldService
 from app.http.decoding import ApiRequest
@@ -38,8 +40,10 @@ class CartController(Controller):
         operation_id="flash_cart_checkout",
         opt={ERRORS: (404,), KEYED: True},
     )
-    async def checkout(self, session: AsyncSession, user: Principal, data: CheckoutInput) -> Hold:
-        return await HoldService(session).check_out(user, data.token, data.payment_method)
+    async def checkout(self, session: AsyncSession, state: State, user: Principal, data: CheckoutInput) -> Hold:
+        hold = await HoldService(session).check_out(user, data.token, data.payment_method)
+        touch_after_commit(session, state.live_board, hold.promo)
+        return hold
 
     @put(
         ["/cart/cancel", "/api/cart/cancel"],
@@ -47,5 +51,7 @@ class CartController(Controller):
         operation_id="flash_cart_cancel",
         opt={ERRORS: (404,), KEYED: True},
     )
-    async def cancel(self, session: AsyncSession, user: Principal, data: TokenInput) -> Hold:
-        return await HoldService(session).cancel(user, data.token)
+    async def cancel(self, session: AsyncSession, state: State, user: Principal, data: TokenInput) -> Hold:
+        hold = await HoldService(session).cancel(user, data.token)
+        touch_after_commit(session, state.live_board, hold.promo)
+        return hold

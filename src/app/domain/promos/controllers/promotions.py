@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.transaction import request_session
+from app.domain.promos.controllers.live import touch_after_commit
 from app.domain.promos.schemas import ActivePromo, Audience, Promo, PromoWrite, Reservation
 from app.domain.promos.service.audience import AudienceService
 from app.domain.promos.service.promotions import PromoService
@@ -68,7 +69,8 @@ class PromoController(Controller):
         return await PromoService(session).one(user, id)
 
     @patch(ONE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_update", opt={ERRORS: (403,)})
-    async def change(self, session: AsyncSession, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
+    async def change(self, session: AsyncSession, state: State, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
+        touch_after_commit(session, state.live_board, id)
         return await PromoService(session).change(user, id, data)
 
     @post(
@@ -78,7 +80,8 @@ class PromoController(Controller):
         operation_id="flash_promos_cancel",
         opt={ERRORS: (403,), KEYED: True},
     )
-    async def cancel(self, session: AsyncSession, user: Principal, id: int) -> Promo:  # noqa: A002
+    async def cancel(self, session: AsyncSession, state: State, user: Principal, id: int) -> Promo:  # noqa: A002
+        touch_after_commit(session, state.live_board, id)
         return await PromoService(session).cancel(user, id)
 
     @get(AUDIENCE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_audience")

@@ -1,5 +1,6 @@
 """A buyer's hold: take, check out, cancel."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -22,13 +23,17 @@ from app.metrics import HOLDS
 class HoldDesk:
     """Takes holds through the claim engine; knows no session."""
 
-    def __init__(self, engine: ClaimEngine) -> None:
+    def __init__(self, engine: ClaimEngine, tell: Callable[[int], None] = lambda _promo_id: None) -> None:
+        """`tell` hears of a promotion whose units were held, after the commit; it may not wait for anything."""
         self.engine = engine
+        self._tell = tell
 
     async def take(self, claim: Claim, promo_id: int, quantity: int) -> tuple[Hold, bool]:
         """The buyer's hold and whether it is new. Raises the refusal of whatever stood in the way."""
         verdict = await self.engine.claim(Ask(claim.user_id, claim.version, promo_id, quantity))
         HOLDS.labels(verdict.verdict).inc()
+        if verdict.verdict == "new":
+            self._tell(promo_id)
         if verdict.grant is None:
             raise refusal(verdict.verdict, verdict.units_left)
         return _hold(verdict.grant, verdict.server_time), verdict.verdict == "new"
