@@ -1,6 +1,7 @@
 """Writes the figures into the pages: tables between two marks, a chart a scenario beside them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench import chart, tables
 from bench.model import page as capacity_page
@@ -12,40 +13,41 @@ BEGIN, END = "<!-- figures: written by `python -m bench document` -->", "<!-- en
 
 
 def write(rows: Sequence[Row]) -> None:
-    """The page about performance, its charts, and the page about capacity."""
-    charts = draw(rows)
-    DOCUMENT.write_text(between(DOCUMENT.read_text(encoding="utf-8"), figures(rows, charts)), encoding="utf-8")
-    CAPACITY.write_text(between(CAPACITY.read_text(encoding="utf-8"), capacity_page(rows)), encoding="utf-8")
-
-
-def draw(rows: Sequence[Row]) -> dict[str, str]:
-    """A file for each scenario, as it is linked from the page; files of scenarios that are no more go."""
+    """The page about performance, its charts, and the page about capacity; charts of scenarios that are no more go."""
     CHARTS.mkdir(exist_ok=True)
+    for old in CHARTS.glob("*.svg"):
+        old.unlink()
+    for path, text in written(rows).items():
+        path.write_text(text, encoding="utf-8")
+
+
+def written(rows: Sequence[Row]) -> dict[Path, str]:
+    """Every file with what is to stand in it."""
     scenarios: dict[str, list[Row]] = {}
     for row in rows:
         scenarios.setdefault(row["scenario"], []).append(row)
-    names = {scenario: chart.name_of(scenario) for scenario in scenarios}
-    for old in set(CHARTS.glob("*.svg")) - {CHARTS / name for name in names.values()}:
-        old.unlink()
-    for scenario, of in scenarios.items():
-        (CHARTS / names[scenario]).write_text(chart.svg(scenario, of), encoding="utf-8")
-    return {scenario: f"{CHARTS.name}/{name}" for scenario, name in names.items()}
+    drawn = {CHARTS / chart.name_of(scenario): chart.svg(scenario, of) for scenario, of in scenarios.items()}
+    links = {scenario: f"{CHARTS.name}/{chart.name_of(scenario)}" for scenario in scenarios}
+    return drawn | {
+        DOCUMENT: between(DOCUMENT.read_text(encoding="utf-8"), figures(rows, links)),
+        CAPACITY: between(CAPACITY.read_text(encoding="utf-8"), capacity_page(rows)),
+    }
 
 
 def figures(rows: Sequence[Row], charts: dict[str, str]) -> str:
     """A table for each part, with the command that measures it again; then the machine and the versions."""
-    written = []
+    told = []
     for part in PARTS:
         of = [row for row in rows if row["part"] == part.name]
         if not of:
             continue
-        written.append(f"### {part.title}\n\n`{of[0]['run']['command']}`\n\n{tables.table(of, charts)}")
+        told.append(f"### {part.title}\n\n`{of[0]['run']['command']}`\n\n{tables.table(of, charts)}")
         if costs := tables.costs(of):
-            written.append(f"Processor time, in microseconds an answer:\n\n{costs}")
+            told.append(f"Processor time, in microseconds an answer:\n\n{costs}")
         if grown := tables.growth(of):
-            written.append(grown)
-    written.append(f"### Machine and versions\n\n{tables.facts(rows)}")
-    return "\n\n".join(written)
+            told.append(grown)
+    told.append(f"### Machine and versions\n\n{tables.facts(rows)}")
+    return "\n\n".join(told)
 
 
 def between(text: str, figures: str) -> str:

@@ -4,7 +4,8 @@ import re
 from html import unescape
 
 import pytest
-from bench import chart, document, tables
+from bench import chart, document, results, tables
+from bench.plan import RESULTS, ROOT
 from bench.rows import row
 
 HOLD = row(
@@ -94,6 +95,15 @@ def test_figures_stand_between_their_marks() -> None:
     assert document.between(renewed, "new") == renewed
     with pytest.raises(ValueError, match="no place"):
         document.between("before", "new")
+
+
+def test_pages_and_charts_show_the_kept_results() -> None:
+    stale = [
+        path.relative_to(ROOT).as_posix()
+        for path, text in document.written(results.read(RESULTS)).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == []
 
 
 def test_the_page_has_a_table_a_part() -> None:
