@@ -37,12 +37,17 @@ class Crowd:
         self.left: list[int] = []
         self.seen: dict[int, list[float]] = {}
         self.frames = 0
+        # A writer that nobody has closes its connection.
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def join(self, port: int, promo: int, place: int) -> asyncio.Task[None]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        self.writers.append(writer)
         writer.write(f"GET /promos/{promo}/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         await writer.drain()
-        await reader.readuntil(b"\n\n")
+        first = await reader.readuntil(b"\n\n")
+        if b"HTTP/1.1 200" not in first:
+            raise RuntimeError(first.decode())
         self.left.append(UNITS)
         return asyncio.create_task(self._read(reader, place))
 
@@ -128,6 +133,8 @@ async def run(
                 await asyncio.sleep(0.005)
             behind.append(max(crowd.seen.get(left, [begun + 10])) - begun)
         for task in tasks:
+            if task.done():
+                task.result()
             task.cancel()
         print(f"{listeners} listeners: {before:.0f} MB before, {after:.0f} MB with them, {after - before:.1f} MB more")
         print(f"holds {len(behind)}, frames {crowd.frames}; the last listener sees a hold after:")
