@@ -123,7 +123,7 @@ class Shopper:
 
     async def order(self) -> None:
         """An order; most are paid, some are cancelled, sometimes both at once."""
-        tag = f"chaos {self.chance.getrandbits(64):x}"
+        tag = f"chaos {uuid4().hex}"
         lines = [{"product_id": each, "quantity": 1} for each in self.chance.sample(self.mall.products, 2)]
         body = {**CONTACT, "recipient_name": tag, "products_data": lines}
         if self.mall.coupon and self.chance.random() < 0.3:

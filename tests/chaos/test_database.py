@@ -6,23 +6,20 @@ import time
 
 import pytest
 
+from tests.chaos.blows import cut_connections
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
-from tests.chaos.world import APP_CONNECTIONS, World
+from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.full_only]
 BACK_SECONDS = 5.0
 BASELINE_SECONDS = 10.0
 CUT_PAUSE_SECONDS = 2.0
-_CUT = f"""
-    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-     WHERE {APP_CONNECTIONS} AND datname = current_database()
-"""
 
 
-async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    crashes = 20 if full_rounds else 1
+async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: Goals) -> None:
+    crashes = 20
     chance, since = random.Random(seed), len(world.journal.calls)
     back: list[float] = []
     async with Crowd(world, mall, seed) as crowd:
@@ -46,8 +43,8 @@ async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: 
     assert held, figure
 
 
-async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    seconds, since = 120.0 if full_rounds else 5.0, len(world.journal.calls)
+async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals) -> None:
+    seconds, since = 120.0, len(world.journal.calls)
     cuts = 0
     # So much at once that every program opens all that it may open.
     async with Crowd(world, mall, seed, size=32, pause=0.0) as rush:
@@ -56,9 +53,9 @@ async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: G
     async with Crowd(world, mall, seed + 1, pause=0.1) as crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            cuts += int(await world.value(_CUT))
+            cuts += await cut_connections(world)
             await asyncio.sleep(CUT_PAUSE_SECONDS)
-    await asyncio.sleep(BASELINE_SECONDS if full_rounds else 1.0)
+    await asyncio.sleep(BASELINE_SECONDS)
     after = await world.connections()
     await prove(world, crowd.client)
     calls = world.journal.calls[since:]

@@ -45,7 +45,7 @@ async def hang_up(port: int, request: bytes, chance: random.Random) -> None:
 
 
 async def test_clients_hang_up(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    count, chance = 1000 if full_rounds else 40, random.Random(seed)
+    count, chance = 1000 if full_rounds else 24, random.Random(seed)
     wishes = Wishes(world, mall, seed)
     await asyncio.gather(*(wishes.make("order") for _ in range(2)))
     before = await _busiest(world, wishes)

@@ -1,20 +1,20 @@
 """R16: rolling restarts by SIGTERM in load, behind a balancer that asks the doors whether they are ready."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
+from tests.chaos.blows import roll_api, roll_worker
 from tests.chaos.client import Client
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.full_only]
 DRAIN_SECONDS = 10.0
 ASK_SECONDS = 0.25
 
@@ -50,25 +50,18 @@ class Balancer(Client):
         raise httpx.ConnectError("no door is open")
 
 
-async def test_rolling_restarts(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    rounds, since = 10 if full_rounds else 1, len(world.journal.calls)
+async def test_rolling_restarts(world: World, mall: Mall, seed: int, goals: Goals) -> None:
+    rounds, since = 10, len(world.journal.calls)
     drains: list[float] = []
     crowd = Crowd(world, mall, seed, client=Balancer(world.doors, world.journal))
     assert isinstance(crowd.client, Balancer)
     async with crowd.client.watching(), crowd:
         for _ in range(rounds):
-            for number in range(2 if full_rounds else 1):
+            for number in range(2):
                 await crowd.busy(60)
-                begun = time.monotonic()
-                await world.apis[number].stop()
-                drains.append(time.monotonic() - begun)
-                await world.restart(number)
+                drains.append(await roll_api(world, number))
                 await crowd.busy(20)
-            for worker in world.workers[: 2 if full_rounds else 1]:
-                begun = time.monotonic()
-                await worker.stop()
-                drains.append(time.monotonic() - begun)
-                await worker.start()
+            drains += [await roll_worker(world, number) for number in range(2)]
     await crowd.client.close()
     await prove(world, crowd.client)
     failed = {name: n for name, n in crowd.client.statuses.items() if n and not name.startswith(("2", "4"))}

@@ -12,7 +12,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.full_only]
 SHARE = 0.7
 SIZE = 16
 WARM_SHARE = 0.3
@@ -32,9 +32,9 @@ def slope(samples: list[tuple[float, int]]) -> float:
     return 100 * statistics.linear_regression(times, values).slope / statistics.fmean(values)
 
 
-async def test_soak(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
-    seconds, since = 480.0 if full_rounds else 6.0, len(world.journal.calls)
-    peak, latency = await _peak(world, mall, seed, 20.0 if full_rounds else 2.0)
+async def test_soak(world: World, mall: Mall, seed: int, goals: Goals) -> None:
+    seconds, since = 480.0, len(world.journal.calls)
+    peak, latency = await _peak(world, mall, seed, 20.0)
     pause = max(SIZE / (SHARE * peak) - latency, 0.0)
     programs = [*world.apis, *world.workers]
     samples: dict[str, list[tuple[float, int]]] = {program.name: [] for program in programs}
@@ -56,7 +56,7 @@ async def test_soak(world: World, mall: Mall, seed: int, goals: Goals, full_roun
         f"at most {max(dead)} dead rows of jobs, failed: {failed or 'none'}"
     )
     held = not failed and max(dead) <= DEAD_ROWS and unknown(world, since) == 0
-    held = held and (steepest <= SLOPE_PERCENT or not full_rounds)
+    held = held and steepest <= SLOPE_PERCENT
     goals.note("R20", "soak at 70 % load: memory <= +1 %/min, dead rows bounded, 0 errors", figure, held=held)
     assert held, (figure, {name: (taken[0], taken[-1]) for name, taken in warm.items()})
 

@@ -9,7 +9,7 @@ from tests.chaos.world import World
 
 async def test_nothing_happens_to_nobody(world: World, mall: Mall, seed: int) -> None:
     async with Crowd(world, mall, seed) as crowd:
-        await crowd.busy(300)
+        await crowd.busy(200)
     await settle(world)
     report = await check(world)
     report.prove()
