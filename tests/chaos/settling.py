@@ -43,6 +43,8 @@ _STALE = """
      WHERE last_heartbeat < clock_timestamp() - make_interval(secs => $1)
 """
 ROUNDS = 3
+# A payment or a refund is taken up when it is a minute old, by a job that runs twice a minute.
+RECONCILED_SECONDS = 95.0
 
 
 async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) -> float:
@@ -55,6 +57,9 @@ async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) ->
     await world.ready()
     for wire in (world.database_wire, world.provider_wire):
         wire.behave()
+    if not hurry:
+        # Until the reconciliation has looked at everything that was unknown when the faults ended.
+        await asyncio.sleep(RECONCILED_SECONDS)
     for _ in range(ROUNDS if hurry else 1):
         await world.tell("/mercadopago/__emu__/redeliver")
         if hurry:

@@ -86,11 +86,8 @@ def faults(wires: Sequence[Proxy]) -> int:
 async def test_answers_are_lost(  # noqa: PLR0917 - fixtures
     world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool, hop: str
 ) -> None:
-    batches = (
-        {"client": 72, "database": 30, "provider": 24}[hop]
-        if full_rounds
-        else {"client": 6, "database": 2, "provider": 2}[hop]
-    )
+    often, seldom = {"client": (72, 6), "database": (30, 2), "provider": (24, 2)}[hop]
+    batches = often if full_rounds else seldom
     wishes = Wishes(world, mall, seed)
     async with AsyncExitStack() as stack:
         in_front = [await stack.enter_async_context(proxy_to(port)) for port in world.api_ports]
