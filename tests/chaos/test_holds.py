@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import check
+from tests.chaos.proving import prove
 from tests.chaos.results import Goals
 from tests.chaos.world import World
 from tests.factories_catalog import make_product
@@ -125,4 +125,4 @@ async def test_hot_and_cold(world: World, goals: Goals, size: int) -> None:
     figure = f"hot: {held} of {units} held; cold: {sum(kept)} of {20 * size} served"
     goals.note("R1d", "hot and cold promotions", figure, held=right)
     assert right, figure
-    (await check(world)).prove()
+    await prove(world)
