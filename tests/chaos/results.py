@@ -25,11 +25,17 @@ class Goals:
     def __init__(self, config: pytest.Config) -> None:
         self.full = config.getoption("--rounds") == "full"
         self.results: list[Result] = []
+        # The names of the tests that failed so far.
+        self.failed: set[str] = set()
 
     def note(self, number: str, goal: str, figure: str, *, held: bool) -> None:
         """A goal's result; parts of a goal that are measured apart bear a letter: R1a."""
         self.results = [one for one in self.results if one.id != number]
         self.results.append(Result(number, goal, figure, held))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output: Any = getattr(session.config, "workeroutput", None)
