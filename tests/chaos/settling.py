@@ -26,13 +26,11 @@ _BRING_FORWARD = (
         WHERE state = 'requested'""",
     """UPDATE payment_notification SET received_at = received_at - interval '5 minutes' WHERE handled_at IS NULL""",
 )
-# What was being sent, when nobody is at it: its sender is dead, and its lease would end some time.
+# What has been on its way for ten seconds, to providers that answer at once: its sender is dead. A lease of a mail
+# lasts ninety seconds, one of a push twice as long.
 _END_LEASES = (
-    """UPDATE mail SET busy_until = now() WHERE status = 'sending' AND NOT EXISTS (
-           SELECT FROM procrastinate_jobs WHERE status = 'doing' AND task_name LIKE 'send_%_mail')""",
-    """UPDATE push_log SET due_at = now() WHERE state = 'sending' AND NOT EXISTS (
-           SELECT FROM procrastinate_jobs WHERE status = 'doing'
-              AND task_name IN ('send_push_batch', 'notifications:send', 'notifications:sweep'))""",
+    "UPDATE mail SET busy_until = now() WHERE status = 'sending' AND busy_until < now() + interval '80 seconds'",
+    "UPDATE push_log SET due_at = now() WHERE state = 'sending' AND due_at < now() + interval '170 seconds'",
 )
 _DEFER = """
     SELECT procrastinate_defer_jobs_v1(ARRAY[
@@ -64,7 +62,7 @@ async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) ->
         await world.tell("/mercadopago/__emu__/redeliver")
         if hurry:
             await _hurry(world)
-        await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs", 90.0 if hurry else seconds, 0.2)
+        await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs", 240.0 if hurry else seconds, 0.3)
     return asyncio.get_running_loop().time() - begun
 
 
