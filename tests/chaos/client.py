@@ -12,7 +12,9 @@ import httpx
 from tests.chaos.journal import Call, Journal
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
-LIMITS = httpx.Limits(max_connections=300, max_keepalive_connections=300)
+# Shorter than the server keeps an idle connection: one that is closed as it is used again is no answer.
+IDLE_SECONDS = 2.0
+LIMITS = httpx.Limits(max_connections=300, max_keepalive_connections=300, keepalive_expiry=IDLE_SECONDS)
 TRIES = 40
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 TROUBLE = (httpx.TransportError,)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 
 from app.jobs.service import HEARTBEAT_SECONDS
 from tests.chaos import programs
-from tests.chaos.client import Client
+from tests.chaos.client import LIMITS, Client
 from tests.chaos.cluster import OwnCluster
 from tests.chaos.journal import Journal
 from tests.chaos.ports import free_port
@@ -129,7 +129,7 @@ class World:
         address = self.cluster.url.replace("postgresql://", "postgresql+asyncpg://", 1)
         self._engine = create_async_engine(address, pool_size=4, pool_pre_ping=True)
         stack.push_async_callback(self._engine.dispose)
-        doors = [httpx.AsyncClient(base_url=door, timeout=30) for door in self.doors]
+        doors = [httpx.AsyncClient(base_url=door, timeout=30, limits=LIMITS) for door in self.doors]
         for door in doors:
             stack.push_async_callback(door.aclose)
         self.arena = Arena(doors, pool, async_sessionmaker(self._engine, expire_on_commit=False), SECRET)
