@@ -43,10 +43,10 @@ class DeviceInfo:
     @classmethod
     def parse(cls, value: Any) -> Any:
         """Raises FieldError."""
-        convert_json(value, None)
-        if len(msgspec.json.encode(value)) > INFO_BYTES:
+        info = convert_json(value, None)
+        if len(msgspec.json.encode(info)) > INFO_BYTES:
             raise FieldError(f"Ensure this field has no more than {INFO_BYTES} bytes of JSON.")
-        return value
+        return info
 
 
 class RegisterInput(Input):
