@@ -58,7 +58,7 @@ def test() -> int:
 
 
 def chaos() -> int:
-    return _pytest("tests/races", "tests/mutants", "tests/chaos", "--rounds=full")
+    return _pytest("tests/races", "tests/mutants", "tests/chaos", "tests/security", "--rounds=full")
 
 
 def mutants() -> int:
