@@ -36,8 +36,8 @@ LINE = [
 DOMAIN_MODULES = {"controllers", "schemas", "service", "queries", "rules", "models", "states", "tokens"}
 TREE = {
     ".ci", ".dockerignore", ".env.example", ".gitignore", "CONTRIBUTING.md", "Containerfile", "LICENSE", "Makefile",
-    "README.md", "SECURITY.md", "alembic", "alembic.ini", "bench", "compose.yaml", "docs", "pyproject.toml", "requirements-dev.lock",
-    "requirements.lock", "src", "tests",
+    "README.md", "SECURITY.md", "alembic", "alembic.ini", "bench", "compose.yaml", "docs", "pyproject.toml",
+    "requirements-dev.lock", "requirements.lock", "src", "tests",
 }  # fmt: skip
 DECORATORS = {"get", "post", "put", "patch", "delete", "route", "head"}
 

@@ -17,6 +17,7 @@ from tests.factories import bearer, make_staff, make_user
 from tests.promos.market import HERE
 from tests.races.servers import api_processes, environment
 
+RATES = ("dolarapi", "bluelytics", "argentinadatos")
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -45,6 +46,7 @@ def providers(sandbox: Sandbox) -> dict[str, str]:
     return {
         "MERCADOPAGO_BASE_URL": f"{sandbox.url}/mercadopago",
         "FCM_BASE_URL": f"{sandbox.url}/fcm",
+        **{f"{name.upper()}_BASE_URL": f"{sandbox.url}/{name}" for name in RATES},
         "GOOGLE_SHEETS_BASE_URL": f"{sandbox.url}/sheets",
         "GOOGLE_SHEETS_SPREADSHEET_ID": SPREADSHEET,
         "GOOGLE_SERVICE_ACCOUNT_FILE": str(sandbox.account_file),
