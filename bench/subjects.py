@@ -76,9 +76,10 @@ def all_running(names: tuple[str, ...], database_url: str, secret: str) -> Itera
 
 
 def _uvicorn(name: str, port: int, workers: int) -> list[str]:
-    factory = FACTORIES.get(name, "app.server:create_app")
-    words = [sys.executable, "-m", "uvicorn", factory, "--factory", "--host", "127.0.0.1", "--port", str(port)]
-    return [*words, "--workers", str(workers), "--timeout-graceful-shutdown", "10"]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
+    if name not in FACTORIES:
+        return [sys.executable, "-m", "app.serving", *where]
+    return [sys.executable, "-m", "uvicorn", FACTORIES[name], "--factory", *where, "--timeout-graceful-shutdown", "10"]
 
 
 def _gunicorn(name: str, port: int, workers: int) -> list[str]:

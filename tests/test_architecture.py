@@ -31,7 +31,7 @@ LINE = [
     ("app.jobs",),
     ("app.cli",),
     ("app.server",),
-    ("app.__main__",),
+    ("app.serving", "app.__main__"),
 ]
 DOMAIN_MODULES = {"controllers", "schemas", "service", "queries", "rules", "models", "states", "tokens"}
 TREE = {

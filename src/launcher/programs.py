@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from launcher.database import Database
-from launcher.project import APP_FACTORY, ROOT, VAR, VENV, VENV_PYTHON, port_setting, production, secret, setting
+from launcher.project import APP_FACTORY, ROOT, VAR, VENV_PYTHON, port_setting, production, secret, setting
 
 
 @dataclass(frozen=True)
@@ -59,28 +59,13 @@ def generated_settings(environment: Mapping[str, str], database: Database) -> di
 
 
 def api() -> Program:
-    _, *arguments = api_command(api_port())
-    command = (str(VENV / "bin" / "uvicorn"), *arguments, "--workers", setting("WEB_WORKERS", "1"))
+    command = (str(VENV_PYTHON), "-m", *api_command(api_port()), "--workers", setting("WEB_WORKERS", "1"))
     return Program("api", command, essential=True)
 
 
 def api_command(port: int) -> tuple[str, ...]:
     """How an API process is run on a port of this machine: a module of Python and its arguments."""
-    return (
-        "uvicorn",
-        APP_FACTORY,
-        "--factory",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        # With the moment for which a process that is told to stop goes on answering: ten seconds in all.
-        "--timeout-graceful-shutdown",
-        "7",
-        # By itself uvicorn believes what a client on this machine says about its address; TRUSTED_PROXIES decides.
-        "--no-proxy-headers",
-        "--no-server-header",
-    )
+    return "app.serving", "--host", "127.0.0.1", "--port", str(port)
 
 
 def worker() -> Program:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.http.addresses import client_address, client_network
+from app.serving import options
 from launcher import programs
 from tests.http.limited import Client, beside, statuses
 from tests.sources import ROOT
@@ -111,5 +112,6 @@ async def test_who_has_no_address_shares_one_count(throttled: Client) -> None:
 
 def test_the_server_leaves_addresses_to_us() -> None:
     """Uvicorn believes the forwarded headers of a peer on this machine, unless it is told not to."""
-    assert "--no-proxy-headers" in programs.api().command
-    assert "--no-proxy-headers" in (ROOT / "Containerfile").read_text(encoding="utf-8")
+    assert options()["proxy_headers"] is False
+    assert programs.api().command[1:3] == ("-m", "app.serving")
+    assert "exec python -m app.serving " in (ROOT / "Containerfile").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from litestar.routes import HTTPRoute
 
 from app import VERSION
 from app.http import guards
-from app.http.openapi.hints import ALSO, QUERY
+from app.http.openapi.hints import ALSO, MEDIA, QUERY
 from app.http.openapi.responses import RESPONSES, error_statuses, plain_responses
 from app.http.openapi.schemas import Schema, Schemas, is_input, is_required, takes_files
 from app.http.pagination import Page
@@ -212,6 +212,7 @@ def _responses(operation: Operation, schemas: Schemas) -> Schema:
     if status != 204:
         media = getattr(handler.media_type, "value", handler.media_type) or JSON
         found = [schemas.of(each) for each in operation.answers]
-        answer["content"] = {str(media): {"schema": found[0] if len(found) == 1 else {"anyOf": found}}}
+        schema = found[0] if len(found) == 1 else {"anyOf": found}
+        answer["content"] = {str(each): {"schema": schema} for each in (media, *handler.opt.get(MEDIA, ()))}
     answers = {str(each): answer for each in sorted({status, *handler.opt.get(ALSO, ())})}
     return answers | error_statuses(handler, operation.method, has_parameters=bool(operation.parameters))

@@ -6,3 +6,5 @@ QUERY = "query"
 ERRORS = "errors"
 # Other statuses of success, with the same body.
 ALSO = "also"
+# Other media types of the same answer, for whoever asks for them.
+MEDIA = "media"

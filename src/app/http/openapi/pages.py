@@ -12,7 +12,7 @@ from yaml import CSafeDumper
 from app.errors import NotFound
 from app.http.guards import door
 from app.http.openapi.document import document_of
-from app.http.openapi.hints import QUERY
+from app.http.openapi.hints import MEDIA, QUERY
 from app.http.throttling import EXEMPT, THROTTLE
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -44,6 +44,7 @@ YAML_TYPES = {
     "text/yaml": "application/yaml",
     "application/vnd.oai.openapi": "application/vnd.oai.openapi",
 }
+OTHER_TYPES = tuple({*JSON_TYPES.values(), *YAML_TYPES.values()} - {"application/json"})
 FORMATS = {"json": "application/json", "yaml": "application/yaml"}
 
 
@@ -54,7 +55,12 @@ class DocsController(Controller):
     tags = ("docs",)
     opt = {THROTTLE: EXEMPT}  # noqa: RUF012 - Litestar reads it from the class
 
-    @get("/schema", guards=[door], operation_id="flash_schema", opt={QUERY: {"format": Literal["json", "yaml"]}})
+    @get(
+        "/schema",
+        guards=[door],
+        operation_id="flash_schema",
+        opt={QUERY: {"format": Literal["json", "yaml"]}, MEDIA: OTHER_TYPES},
+    )
     async def schema(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         """This document: JSON, or YAML with `?format=yaml` or by the Accept header."""
         media = _media(request)
