@@ -10,6 +10,7 @@ from app.http.connection import Connection
 
 # With the moment for which a process that is told to stop goes on answering: ten seconds in all.
 GRACE_SECONDS = 7
+KEEP_ALIVE_SECONDS = 75
 
 
 def options(**changed: Any) -> dict[str, Any]:
@@ -23,6 +24,8 @@ def options(**changed: Any) -> dict[str, Any]:
         "proxy_headers": False,
         "server_header": False,
         "timeout_graceful_shutdown": GRACE_SECONDS,
+        # Longer than proxies keep theirs: who closes first must not be whom the next request is on its way to.
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         **changed,
     }
 
