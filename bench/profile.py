@@ -32,16 +32,17 @@ from bench.subjects import UNTHROTTLED, running
 SECONDS, WARM_SECONDS = 4.0, 1.0
 ALONE = 30
 SAMPLES_A_SECOND = 400
-SHOWN = 18
+SHOWN = 24
 
 
 def main(names: Sequence[str]) -> int:
     admin_url = os.environ.get("BENCH_DATABASE_URL")
     if not admin_url:
         raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
+    secret = secrets.token_hex(32)
     for name in names or list(OPERATIONS):
         operation = OPERATIONS[name]
-        url, secret = dataset.prepare(admin_url, operation.data), secrets.token_hex(32)
+        url = dataset.prepare(admin_url, operation.data)
         print(f"\n== {name}", flush=True)
         under_load(url, secret, operation)
         asyncio.run(alone(url, secret, operation))
@@ -87,7 +88,9 @@ class _Spy:
         self.path = Path(tempfile.mkdtemp()) / "stacks"
         words = ["--pid", str(pid), "--rate", str(SAMPLES_A_SECOND), "--duration", str(int(SECONDS)), "--nonblocking"]
         kinds = ["--format", "raw", "--output", str(self.path)]
-        self.process = found and subprocess.Popen([found, "record", *words, *kinds], stderr=subprocess.DEVNULL)
+        self.process = found and subprocess.Popen(
+            [found, "record", *words, *kinds], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def show(self) -> None:
         """By package what it does itself, and the functions of ours by what is done within them."""

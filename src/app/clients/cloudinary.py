@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, OutcomeUnknown, Throttled, Unavailable
+from app.clients.trust import trusted
 from app.db import clock
 from app.metrics import provider_call
 from app.settings import Settings
@@ -77,7 +78,7 @@ class CloudinaryClient:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Nothing connects before the first call."""
-        http = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+        http = httpx.AsyncClient(verify=trusted(), timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         return cls(http, settings.cloudinary_upload_prefix, Account.of(settings.cloudinary_url))
 
     async def aclose(self) -> None:

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import Unavailable
+from app.clients.trust import trusted
 from app.metrics import provider_call
 from app.settings import Settings
 
@@ -78,7 +79,7 @@ class DollarRateClient:
     def from_settings(cls, settings: Settings) -> Self:
         """Nothing connects before the first question."""
         return cls(
-            httpx.AsyncClient(timeout=ANSWER_SECONDS),
+            httpx.AsyncClient(verify=trusted(), timeout=ANSWER_SECONDS),
             {
                 "dolarapi": settings.dolarapi_base_url,
                 "bluelytics": settings.bluelytics_base_url,

@@ -13,6 +13,7 @@ import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, Throttled, Unavailable
 from app.clients.google_auth import SHEETS_SCOPE, GoogleAuth
+from app.clients.trust import trusted
 from app.metrics import provider_call
 from app.settings import Settings
 
@@ -70,7 +71,7 @@ class SheetsClient:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Nothing connects and no file is read before the first call."""
-        http = httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+        http = httpx.AsyncClient(verify=trusted(), timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         auth = GoogleAuth(http, settings.google_service_account_file, [SHEETS_SCOPE])
         return cls(http, settings.google_sheets_base_url, settings.google_sheets_spreadsheet_id, auth)
 

@@ -4,6 +4,8 @@ import asyncio
 
 import httpx
 
+from app.clients.trust import trusted
+
 
 class Lanes(httpx.AsyncBaseTransport):
     """Connections side by side, each in a pool of its own; the one that was used last is used first.
@@ -13,9 +15,8 @@ class Lanes(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, count: int, *, idle_seconds: float) -> None:
-        context = httpx.create_ssl_context()
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_seconds)
-        self._lanes = [httpx.AsyncHTTPTransport(verify=context, limits=limits) for _ in range(count)]
+        self._lanes = [httpx.AsyncHTTPTransport(verify=trusted(), limits=limits) for _ in range(count)]
         self._free = list(self._lanes)
         self._room = asyncio.Semaphore(count)
 

@@ -1,13 +1,15 @@
-"""Statements of SQLAlchemy's language as the driver itself takes them, for reads that go without a session."""
+"""Statements of SQLAlchemy's language as the driver itself takes them: without a session, or in one at less cost."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import bindparam
+from sqlalchemy import JSON, Select, bindparam, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGCompiler_asyncpg, PGDialect_asyncpg
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.selectable import TextualSelect
 from sqlalchemy.types import TypeEngine
 
 T = TypeVar("T")
@@ -37,6 +39,20 @@ def prepare(statement: ClauseElement) -> Prepared:
     return Prepared(str(compiled), tuple(getattr(compiled, "positiontup", None) or ()))
 
 
+def plain(statement: Select[*tuple[Any, ...]]) -> TextualSelect:
+    """The statement as text, made once: rows go through no types but JSON's, for all others are the driver's own.
+
+    Its parameters keep their names and their types. Raises ValueError where two columns have one name.
+    """
+    names = [column.name for column in statement.selected_columns]
+    if len(set(names)) < len(names):
+        raise ValueError(f"columns of one name: {names}")
+    compiled = statement.compile(dialect=_NAMED)
+    typed = [bindparam(name, type_=bind.type) for name, bind in compiled.binds.items()]
+    decoded = {column.name: column.type for column in statement.selected_columns if isinstance(column.type, JSON)}
+    return text(str(compiled)).bindparams(*typed).columns(**decoded)
+
+
 class _Writing(PGCompiler_asyncpg):
     """Writes the values that stand in a statement, whose parameters SQLAlchemy has named by itself."""
 
@@ -45,5 +61,6 @@ class _Writing(PGCompiler_asyncpg):
         return super().visit_bindparam(bindparam, **kw)  # type: ignore[no-untyped-call]
 
 
+_NAMED: Any = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _DIALECT: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _DIALECT.statement_compiler = _Writing

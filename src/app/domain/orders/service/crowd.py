@@ -9,19 +9,15 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.types import BigInteger
 
 from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.orders import rules
-from app.domain.orders.models import Order
 from app.domain.orders.queries import creation as queries
-from app.domain.orders.queries import lists
+from app.domain.orders.queries import lists, reading
 from app.domain.orders.schemas import orders as schemas
 from app.domain.orders.service.creation import Placer
 from app.domain.orders.service.drafts import Draft, NewOrder, write
@@ -37,7 +33,6 @@ BATCH = 32
 WAIT = "250ms"
 # After these nothing is stored.
 UNDONE = (AppError, SQLAlchemyError, TooFew, OSError, TimeoutError)
-_BY_ID = select(*Order.__table__.columns).where(Order.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
 class Unsure(Exception):
@@ -139,8 +134,8 @@ class OrderCrowd:
     async def _written(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[int, schemas.Order]:
         """They are read before their stock is locked, as in `Placer.place_and_read`."""
         await write(session, drafts)
-        statement = _BY_ID.params(ids=[draft.id for draft in drafts])
-        placed = await OrderReader(session, self.settings).read(statement)
+        ids = {"ids": [draft.id for draft in drafts]}
+        placed = await OrderReader(session, self.settings).read(reading.BY_IDS, ids)
         trades = [
             Trade(pool_id, units, f"order {draft.id}")
             for draft in drafts

@@ -1,9 +1,11 @@
 """Orders as the contract shows them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import UNSET
-from sqlalchemy import select
+from sqlalchemy import Executable, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.marketing.service.coupon_details import coupon_details
@@ -33,17 +35,19 @@ class OrderReader:
             raise NotFound(UNKNOWN)
         return found[0]
 
-    async def read(self, statement: queries.ReadStatement, *, timeline: bool = False) -> list[schemas.Order]:
+    async def read(
+        self, statement: Executable, values: Mapping[str, Any] | None = None, *, timeline: bool = False
+    ) -> list[schemas.Order]:
         """The orders of a statement of the table's columns, in its order."""
-        rows = (await self.session.execute(statement)).all()
-        ids = [row.id for row in rows]
+        rows = (await self.session.execute(statement, values)).all()
+        ids = {"ids": [row.id for row in rows]}
         items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
-        for item in await self.session.execute(queries.items_of(ids)):
+        for item in await self.session.execute(queries.ITEMS, ids):
             items[item.order_id].append(schemas.item_of(item, self.media_url))
         coupons = await coupon_details(self.session, (row.coupon_id for row in rows))
         moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
         if timeline:
-            for move in await self.session.execute(queries.moves_of(ids)):
+            for move in await self.session.execute(queries.MOVES, ids):
                 moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
         return [
             schemas.order_of(row, items[row.id], coupons.get(row.coupon_id), moves[row.id] if timeline else UNSET)
