@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main(names: Sequence[str]) -> int:
     admin_url = os.environ.get("BENCH_DATABASE_URL")
     if not admin_url:
         raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
+    # Ended by whomever, the servers that were started end too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     secret = secrets.token_hex(32)
     for name in names or list(OPERATIONS):
         operation = OPERATIONS[name]
