@@ -91,6 +91,8 @@ class StockMachine(RuleBasedStateMachine):
 
     world: World
     shop: Shop
+    # How often it was compared, by all runs.
+    steps = 0
 
     @initialize(units=st.integers(0, 25), slots=st.sampled_from([1, 4, 16]))
     def open(self, units: int, slots: int) -> None:
@@ -272,6 +274,7 @@ class StockMachine(RuleBasedStateMachine):
     def nothing_is_lost_or_made(self) -> None:
         if not hasattr(self, "units"):
             return
+        StockMachine.steps += 1
         accounts = list(self.units)
         row: Mapping[str, Any] = self.world.do(self.world.arena.pool.fetchrow(_STATE, self.pools, accounts))
         assert row["ledger"] == row["slots"] + row["held"] == sum(self.units.values())

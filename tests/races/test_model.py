@@ -19,8 +19,9 @@ from tests.races.proof import prove
 
 pytestmark = pytest.mark.races
 STEPS = 50
-# Fifty thousand steps with --rounds=full.
-QUICK_RUNS, FULL_RUNS = 60, 1000
+# Runs end early now and then: more of them than fifty thousand steps need.
+QUICK_RUNS, FULL_RUNS = 60, 1300
+FULL_STEPS = 50_000
 # Not a race, but arithmetic: what is broken here is wrong for one buyer alone.
 BROKEN = [
     (INVENTORY, NO_RECLAIM),
@@ -56,15 +57,14 @@ def play(world: World, **chosen: Any) -> None:
 
 
 def test_the_stock_is_what_the_model_says(glass_database: str, full_rounds: bool, goals: Goals) -> None:
-    runs, held = FULL_RUNS if full_rounds else QUICK_RUNS, False
-    try:
-        with world_on(glass_database) as world:
-            play(world, max_examples=runs, derandomize=not full_rounds)
-            world.do(prove(world.arena))
-        held = True
-    finally:
-        figure = f"{runs} runs of up to {STEPS} steps"
-        goals.note("R2", "the stock beside a model of it: 50,000 steps, none differs", figure, held=held)
+    before = StockMachine.steps
+    with world_on(glass_database) as world:
+        play(world, max_examples=FULL_RUNS if full_rounds else QUICK_RUNS, derandomize=not full_rounds)
+        world.do(prove(world.arena))
+    steps = StockMachine.steps - before
+    enough = steps >= (FULL_STEPS if full_rounds else QUICK_RUNS)
+    goals.note("R2", "model of the stock: >= 50,000 steps, compared after each", f"{steps} steps", held=enough)
+    assert enough, steps
 
 
 @pytest.mark.parametrize(("file", "pieces"), BROKEN, ids=["no reclaim", "what closed is forgotten", "a unit too many"])

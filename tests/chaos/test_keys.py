@@ -1,0 +1,183 @@
+"""R17: Idempotency-Key by the table, at two doors; and a process that dies at any point between intent and record."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.chaos.journal import Call
+from tests.chaos.proving import prove, unknown
+from tests.chaos.results import Goals
+from tests.chaos.shoppers import Mall
+from tests.chaos.wishes import Wishes
+from tests.chaos.world import World
+
+pytestmark = pytest.mark.races
+TOGETHER = 50
+KINDS = ("reserve", "confirm", "release", "order", "pay", "cancel", "refund")
+
+
+@pytest.fixture
+async def wishes(world: World, mall: Mall, seed: int) -> Wishes:
+    return Wishes(world, mall, seed)
+
+
+async def ask(wishes: Wishes, call: Call, **changes: str) -> httpx.Response:
+    return await wishes.client.send(call.method, call.path, wishes.headers(call) | changes, call.body)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_fifty_at_once_are_one(wishes: Wishes, goals: Goals, kind: str) -> None:
+    """One is done; the others get its answer or are told to wait; afterwards both doors say the same bytes."""
+    call = await wishes.make(kind)
+    answers = await asyncio.gather(*(ask(wishes, call) for _ in range(TOGETHER)))
+    done = [answer for answer in answers if answer.is_success]
+    first = [answer for answer in done if "idempotent-replayed" not in answer.headers]
+    waits = [answer for answer in answers if not answer.is_success]
+    assert len(first) == 1, [answer.text for answer in first]
+    assert {(answer.status_code, answer.json()["code"]) for answer in waits} <= {(409, "idempotency_in_progress")}
+    assert {answer.headers["retry-after"] for answer in waits} <= {"1"}
+    assert {(answer.status_code, answer.content) for answer in done} == {(first[0].status_code, first[0].content)}
+    await wishes.insist(call)
+    assert call.answer == first[0].json()
+    assert await wishes.differs(call) == ""
+    goals.note(f"R17{'abcdefg'[KINDS.index(kind)]}", f"50 of one key: {kind} once", f"{len(waits)} waited", held=True)
+
+
+async def test_the_table(wishes: Wishes, goals: Goals) -> None:
+    call = await wishes.make("order")
+    other = {**call.body, "recipient_name": f"chaos {uuid4().hex}"}
+
+    async def send(body: Any, **headers: str) -> httpx.Response:
+        return await wishes.client.send("POST", call.path, wishes.headers(call) | headers, body)
+
+    # What was refused before it began is not kept: the same key may be used for what is right.
+    refused = await send({**call.body, "products_data": []})
+    assert refused.status_code == 400
+    await wishes.insist(call)
+    assert call.end == "ack"
+    assert await wishes.differs(call) == ""
+    # The same key for something else.
+    reused = await send(other)
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    # Keys that are none.
+    for key in ("", "x" * 256, "with space", "tab\there"):
+        answer = await send(call.body, **{"Idempotency-Key": key})
+        assert answer.status_code == 400, key
+    # Of somebody else, and elsewhere, the same key is another one.
+    buyer = wishes.world.arena.buyers[-1]
+    promo = {"promo_id": wishes.mall.shop.promo, "quantity": 1}
+    elsewhere = await wishes.client.send("POST", "/cart/reserve", {**buyer.headers, "Idempotency-Key": call.key}, promo)
+    assert elsewhere.status_code == 201
+    count = "SELECT count(*) FROM orders WHERE recipient_name = $1"
+    assert await wishes.world.value(count, call.body["recipient_name"]) == 1
+    assert await wishes.world.value(count, other["recipient_name"]) == 0
+    goals.note("R17t", "the table of keys", "9 rows", held=True)
+    token = elsewhere.json()["token"]
+    await wishes.client.send("PUT", "/cart/cancel", buyer.headers, {"token": token})
+    await prove(wishes.world, wishes.client)
+
+
+async def test_a_key_is_kept_for_three_days(wishes: Wishes) -> None:
+    """Not less than a day: what two days ago was answered is answered so now."""
+    call = await wishes.insist(await wishes.make("order"))
+    older = "UPDATE idempotency_key SET created_at = now() - interval '2 days'"
+    await wishes.world.sql(older)
+    await wishes.world.sql("DELETE FROM idempotency_key WHERE created_at < now() - interval '72 hours'")
+    assert await wishes.differs(call) == ""
+
+
+# Where a process may die. Each lets the call come that far and says what has to happen for the death.
+def _provider(world: World, **manners: Any) -> Callable[[Callable[[], None]], None]:
+    def arm(kill: Callable[[], None]) -> None:
+        world.provider_wire.on_fault = kill
+        world.provider_wire.behave(**manners)
+
+    return arm
+
+
+def _database(world: World, **manners: Any) -> Callable[[Callable[[], None]], None]:
+    def arm(kill: Callable[[], None]) -> None:
+        world.database_wire.on_fault = kill
+        world.database_wire.behave(**manners)
+
+    return arm
+
+
+def points(world: World) -> dict[str, Callable[[Callable[[], None]], None]]:
+    """By name. A call of a payment writes a few thousand bytes to the database, in two or three transactions."""
+    found = {
+        "before the provider is asked": _provider(world, swallow_requests=True),
+        "after the provider has done it": _provider(world, swallow_answers=True),
+    }
+    for size in (0, 500, 1500, 3000, 5000):
+        found[f"{size} bytes into the statements"] = _database(world, reset_requests_after=size)
+        found[f"{size} bytes into their answers"] = _database(world, reset_answers_after=size)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["pay", "refund", "order", "confirm"])
+async def test_who_dies_on_the_way_is_finished(
+    wishes: Wishes, seed: int, goals: Goals, full_rounds: bool, kind: str
+) -> None:
+    """At every point: what nobody asks for again is brought to an end, and what is asked for again is done once."""
+    if not full_rounds and kind != "pay":
+        pytest.skip("the full rounds go through all of them")
+    world, since, died, tried = wishes.world, len(wishes.journal.calls), 0, 0
+    named = points(world)
+    chosen = list(named) if full_rounds else [list(named)[seed % len(named)], list(named)[1]]
+    for again in (True, False) if full_rounds else (True,):
+        for name in chosen:
+            call = await wishes.make(kind)
+            died += await dies(wishes, call, named[name])
+            tried += 1
+            if again:
+                await wishes.insist(call)
+            elif not call.end:
+                wishes.journal.end(call, "unknown")
+    left = unknown(world, since)
+    report = await prove(world, wishes.client)
+    assert json.dumps(report.found) == "[]"
+    held = died > 0 and (not full_rounds or died >= tried // 2) and left <= tried // 2
+    figure = f"{tried} calls, {died} processes died on the way, each call done once or not at all"
+    goals.note(
+        f"R17{'hijk'[['pay', 'refund', 'order', 'confirm'].index(kind)]}", f"killed in {kind}", figure, held=held
+    )
+    assert held, figure
+
+
+async def dies(wishes: Wishes, call: Call, arm: Callable[[Callable[[], None]], None]) -> bool:
+    """The call, at the first door, whose process dies at the point; whether it did."""
+    world, api = wishes.world, wishes.world.apis[0]
+    killed = False
+
+    def kill() -> None:
+        nonlocal killed
+        if api.runs and not killed:
+            killed = True
+            api.freeze()
+
+    async with httpx.AsyncClient(base_url=world.doors[0], timeout=20) as http:
+        arm(kill)
+        sending = asyncio.create_task(
+            http.request(call.method, call.path, headers=wishes.headers(call), json=call.body)
+        )
+        call.tries += 1
+        while not sending.done() and not killed:
+            await asyncio.sleep(0.005)
+        if killed:
+            await api.kill()
+        await asyncio.wait({sending})
+        if sending.exception() is not None:
+            call.troubles.append(type(sending.exception()).__name__)
+    for wire in (world.provider_wire, world.database_wire):
+        wire.on_fault = lambda: None
+        wire.behave()
+        wire.cut()
+    if killed:
+        await world.restart(0)
+    return killed
