@@ -57,7 +57,7 @@ PLANTED: dict[str, Planted] = {
     ),
     "a notification's signature is not looked at": Planted(
         "src/app/domain/payments/controllers/notifications.py",
-        "    verify(secret, signature, Signed(data_id, request_id), time.time())\n",
+        "    verify(secret, signature, Signed(data_id, request_id), clock.seconds())\n",
         "",
         ("tests/payments/test_notifications.py::test_ten_thousand_forgeries",),
     ),
