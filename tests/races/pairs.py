@@ -6,7 +6,7 @@ like statements do.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -57,10 +57,11 @@ async def driver_of(session: AsyncSession) -> asyncpg.Connection:
 class Pairs:
     """Plays scenes, each in all orders or a sample of them, and counts the orders."""
 
+    # By the name of the test.
+    played: ClassVar[Counter[str]] = Counter()
+
     def __init__(self, director: Director, arena: Arena, sample: int | None) -> None:
         self.director, self.arena, self.sample = director, arena, sample
-        # By the name of the test.
-        self.played: Counter[str] = Counter()
 
     async def play(
         self,
@@ -76,8 +77,8 @@ class Pairs:
         played = await every_order(self.director, scene, orders)
         assert played >= min(at_least, self.sample or at_least)
         name = scene.__qualname__.partition(".")[0]
-        self.played[name] += played
-        print(f"\n{name}: {played} orders, {self.played.total()} in all")  # noqa: T201 - with -s: what was played
+        Pairs.played[name] += played
+        print(f"\n{name}: {played} orders, {Pairs.played.total()} in all")  # noqa: T201 - with -s: what was played
 
     def session(self) -> AsyncSession:
         return AsyncSession(self.director.engine, expire_on_commit=False)
