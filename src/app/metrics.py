@@ -36,6 +36,7 @@ REQUESTS = Histogram(
 HOLDS = Counter("relampago_holds", "Asked for holds, by what became of them", ["outcome"])
 LOCK_WAIT = Histogram("relampago_lock_wait_seconds", "Holds that had to wait for the locks of slots", buckets=_FAST)
 POOL_WAIT = Histogram("relampago_pool_wait_seconds", "Waiting for a connection to the database", buckets=_FAST)
+STANDBY_READS = Counter("relampago_standby_reads", "Reads that may go to the replica, by who answered", ["by"])
 PROVIDERS = Histogram(
     "relampago_provider_seconds", "Calls of providers, by how they ended", ["provider", "outcome"], buckets=_FAST
 )

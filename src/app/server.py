@@ -23,6 +23,7 @@ from app.db.engine import create_engine, session_maker
 from app.db.kept import Kept
 from app.db.migrations import migrations_plugin
 from app.db.reads import Reads
+from app.db.standby import Standby
 from app.db.transaction import TransactionMiddleware, provide_session, roll_back
 from app.domain.accounts.controllers.doors import DoorController
 from app.domain.accounts.controllers.profile import ProfileController
@@ -185,7 +186,9 @@ def _cors(settings: Settings) -> CORSConfig | None:
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
     """What handlers, guards and services find in the application's state."""
-    passwords, sessions, reads = Passwords(), session_maker(engine), Reads(settings.asyncpg_dsn)
+    passwords, sessions = Passwords(), session_maker(engine)
+    standby = Standby(settings) if settings.database_read_url else None
+    reads = Reads(settings.way, standby=standby)
     maintenance = Maintenance(settings)
     board = LiveBoard(reads, Places(in_all=settings.live_listeners, each=settings.live_per_address), maintenance.watch)
     return {
@@ -195,9 +198,10 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "sessions": sessions,
         "passwords": passwords,
         "throttle": Throttle(settings),
+        "standby": standby,
         "reads": reads,
         "kept": Kept(reads),
-        "keyed_requests": KeyedRequests(settings.asyncpg_dsn),
+        "keyed_requests": KeyedRequests(settings.direct_dsn),
         "maintenance": maintenance,
         "authenticator": Authenticator(settings, passwords),
         "order_money": OrderMoney(),
@@ -210,7 +214,7 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
-        "hold_desk": HoldDesk(ClaimEngine(settings.asyncpg_dsn, hold_seconds=settings.hold_seconds), board.touch),
+        "hold_desk": HoldDesk(ClaimEngine(settings.way, hold_seconds=settings.hold_seconds), board.touch),
         "live_board": board,
     }
 
@@ -236,5 +240,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.authenticator.close()
         await app.state.throttle.close()
         await app.state.reads.close()
+        if app.state.standby is not None:
+            await app.state.standby.close()
         await engine.dispose()
         await end_traces(cast("Relampago", app).edge.inner)

@@ -11,22 +11,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.db.pooling import Way
 from app.environment import (
     DEMO_CRON_KEY,
     KNOWN_SECRETS,
     SettingsError,
     base_url,
     database_url_of,
+    database_ways,
     flag,
     mail_server,
     mercadopago,
     numbers_of,
+    origins_of,
     picture_host,
-    plain_scheme,
     read_env_file,
     secret_of,
     throttles_of,
     whole,
+    with_driver,
     zone_name,
 )
 
@@ -66,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_port: int = 8001
     database_url: str
     database_admin_url: str
+    database_direct_url: str = ""
+    database_read_url: str = ""
+    database_pooler: str = "none"
     secret_key: str
     secret_key_previous: str = ""
     time_zone: str = "America/Argentina/Buenos_Aires"
@@ -134,16 +140,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.database_url
 
     @property
+    def way(self) -> Way:
+        return Way(self.database_url, self.database_pooler)
+
+    @property
+    def direct_dsn(self) -> str:
+        """The database for what needs a session of its own: LISTEN, session-wide locks, the queue."""
+        return self.database_direct_url or self.database_url
+
+    @property
     def sqlalchemy_url(self) -> str:
-        return _with_driver(self.database_url)
+        return with_driver(self.database_url)
 
     @property
     def sqlalchemy_admin_url(self) -> str:
-        return _with_driver(self.database_admin_url)
-
-
-def _with_driver(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+        return with_driver(self.database_admin_url)
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -161,7 +172,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         webhook_http=flag(values, "WEBHOOK_HTTP", default=not production),
         webhook_private=flag(values, "WEBHOOK_PRIVATE", default=not production),
         throttles=throttles_of(values, RATES, factor=1 if production else DEVELOPMENT_RATE_FACTOR),
-        cors_allowed_origins=_origins(values, production=production),
+        cors_allowed_origins=origins_of(values, production=production),
         time_zone=zone_name(values.get("TIME_ZONE", "America/Argentina/Buenos_Aires")),
         geoip_database=values.get("GEOIP_DATABASE", ""),
         log_level=values.get("LOG_LEVEL", "info").lower(),
@@ -195,7 +206,7 @@ def _addresses(values: Mapping[str, str]) -> dict[str, Any]:
         "port": port,
         "sandbox_port": whole(values, "SANDBOX_PORT", port + 1, low=1, high=65535),
         "database_url": database_url,
-        "database_admin_url": plain_scheme(values.get("DATABASE_ADMIN_URL", database_url)),
+        **database_ways(values, database_url),
         "public_url": public_url,
         "frontend_url": values.get("FRONTEND_URL", public_url).rstrip("/"),
     }
@@ -221,8 +232,3 @@ def _providers(values: Mapping[str, str], *, production: bool) -> dict[str, Any]
             "GOOGLE_SERVICE_ACCOUNT_FILE", "" if production else SANDBOX_ACCOUNT.format(port=sandbox_port)
         ),
     }
-
-
-def _origins(values: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
-    text = values.get("CORS_ALLOWED_ORIGINS", "" if production else "*")
-    return tuple(origin.strip() for origin in text.split(",") if origin.strip())

@@ -15,6 +15,7 @@ NO_SYSTEM_CLUSTER = Path("/etc/postgresql-common/createcluster.d/relampago-no-ma
 
 # From Debian's package libfaketime: a clock for one process that is wrong on purpose.
 LYING_CLOCK = "faketime/libfaketimeMT.so.1"
+BOUNCER = "/usr/sbin/pgbouncer"
 
 
 def can_install() -> bool:
@@ -35,12 +36,18 @@ def install_postgis() -> None:
 
 def install_for_tests() -> None:
     """What some tests need beside the rest, as far as it can be had; those that miss it say so and are left out."""
-    if can_install() and not any(Path("/usr/lib").glob(f"*/{LYING_CLOCK}")):
+    missing = []
+    if not any(Path("/usr/lib").glob(f"*/{LYING_CLOCK}")):
+        missing.append("libfaketime")
+    if not Path(BOUNCER).exists():
+        missing.append("pgbouncer")
+    if missing and can_install():
         try:
             update()
-            install("libfaketime")
+            # No service of the system is started.
+            install(*missing, env={"RUNLEVEL": "1"})
         except Failure as failure:
-            say(f"tests with clocks that are wrong are left out. {failure}")
+            say(f"tests that need {' or '.join(missing)} are left out. {failure}")
 
 
 def install_for_bench() -> None:

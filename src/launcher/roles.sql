@@ -11,6 +11,8 @@ ALTER ROLE relampago_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION
 ALTER ROLE relampago_app SET statement_timeout = '15s';
 ALTER ROLE relampago_app SET lock_timeout = '5s';
 ALTER ROLE relampago_app SET idle_in_transaction_session_timeout = '10s';
+-- Connections say so themselves, except behind a pooler that would refuse them for it.
+ALTER ROLE relampago_app SET jit = off;
 
 SELECT 'CREATE DATABASE relampago' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'relampago') \gexec
 REVOKE ALL ON DATABASE relampago, postgres FROM PUBLIC;

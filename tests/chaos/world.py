@@ -117,6 +117,7 @@ class World:
         stack.push_async_callback(self._stop)
         await self.sandbox.start()
         await asyncio.to_thread(self._migrate)
+        await self.enlarge(stack)
         for program in (*self.apis, *self.workers):
             await program.start()
         await self.ready()
@@ -135,6 +136,9 @@ class World:
         self.arena = Arena(doors, pool, async_sessionmaker(self._engine, expire_on_commit=False), SECRET)
         await self.arena.furnish()
         await self.sql("CREATE TABLE chaos_mark (id bigserial, label text NOT NULL)")
+
+    async def enlarge(self, stack: AsyncExitStack) -> None:
+        """What a larger world has beside; called before the programs start."""
 
     def _migrate(self) -> None:
         environ = self.environ(DATABASE_URL=self.cluster.url, DATABASE_ADMIN_URL=self.cluster.url)

@@ -8,6 +8,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app.db.pooling import engine_arguments
+from app.environment import with_driver
 from app.metrics import POOL_WAIT
 from app.settings import Settings
 
@@ -24,10 +26,13 @@ class TimedPool(AsyncAdaptedQueuePool):
             return super()._do_get()
 
 
-def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEngine:
-    """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue."""
+def create_engine(settings: Settings, *, name: str = "relampago-api", url: str = "") -> AsyncEngine:
+    """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue.
+
+    `url` is another database than the settings' primary.
+    """
     engine = create_async_engine(
-        settings.sqlalchemy_url,
+        with_driver(url) if url else settings.sqlalchemy_url,
         poolclass=TimedPool,
         pool_size=settings.db_pool_size,
         max_overflow=0,
@@ -37,7 +42,7 @@ def create_engine(settings: Settings, *, name: str = "relampago-api") -> AsyncEn
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
-            "server_settings": {"application_name": name, "jit": "off", "timezone": "UTC"},
+            **engine_arguments(settings.database_pooler, name),
         },
     )
     event.listen(engine.sync_engine, "handle_error", _note_broken_connection)

@@ -15,6 +15,7 @@ import structlog
 from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.db.line import Line
+from app.db.pooling import Way
 
 log = structlog.get_logger("app.throttling")
 
@@ -64,7 +65,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class HitCounter:
     """The hits of one process. It connects when the first one comes."""
 
-    def __init__(self, dsn: str, *, shift: dt.timedelta = dt.timedelta(0)) -> None:
+    def __init__(self, dsn: Way | str, *, shift: dt.timedelta = dt.timedelta(0)) -> None:
         """`shift` is added to the database's clock, which is the only one that counts."""
         self.shift = shift
         self._line = Line(dsn, name="relampago-throttles", seconds=SECONDS)

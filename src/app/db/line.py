@@ -6,6 +6,8 @@ from typing import Any
 
 import asyncpg
 
+from app.db.pooling import Way, driver_arguments, keeps_statements, way_of
+
 CONNECT_SECONDS = 5.0
 # Classes of errors after which the server closes the connection, at once or in a moment.
 LAST_WORDS = ("08", "57P")
@@ -14,11 +16,13 @@ LAST_WORDS = ("08", "57P")
 class Line:
     """For one caller at a time; each call is a transaction of its own. A broken connection fails that call alone."""
 
-    def __init__(self, dsn: str, *, name: str, seconds: float, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, dsn: Way | str, *, name: str, seconds: float, settings: Mapping[str, str] | None = None) -> None:
         """`seconds` bounds each call; `settings` are the server's, for this connection."""
-        self._dsn = dsn
+        way = way_of(dsn)
+        self._dsn = way.dsn
         self._seconds = seconds
-        self._settings = {"application_name": name, "jit": "off", "timezone": "UTC", **(settings or {})}
+        self._arguments = driver_arguments(way.pooler, name, settings)
+        self._in_transaction = not keeps_statements(way.pooler)
         self._connection: asyncpg.Connection | None = None
         self._opening = asyncio.Lock()
 
@@ -32,7 +36,7 @@ class Line:
 
     async def _fetch(self, connection: asyncpg.Connection, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         try:
-            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments, timeout=self._seconds)
+            rows = await self._asked(connection, statement, arguments)
         except asyncpg.PostgresError as error:
             if str(error.sqlstate).startswith(LAST_WORDS):
                 connection.terminate()
@@ -43,12 +47,21 @@ class Line:
             raise
         return rows
 
+    async def _asked(
+        self, connection: asyncpg.Connection, statement: str, arguments: tuple[Any, ...]
+    ) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record]
+        if not self._in_transaction:
+            rows = await connection.fetch(statement, *arguments, timeout=self._seconds)
+            return rows
+        async with asyncio.timeout(self._seconds), connection.transaction():
+            rows = await connection.fetch(statement, *arguments)
+        return rows
+
     async def _open(self) -> asyncpg.Connection:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(
-                    self._dsn, timeout=CONNECT_SECONDS, server_settings=self._settings
-                )
+                self._connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, **self._arguments)
             return self._connection
 
     async def close(self) -> None:

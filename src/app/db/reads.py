@@ -13,14 +13,13 @@ import asyncpg
 
 from app.db.failures import app_error_of
 from app.db.line import Line
+from app.db.pooling import PLANNED_ONCE, Way
+from app.db.standby import FAILURES, Standby
 from app.errors import Unavailable
 
 LINES = 4
 SECONDS = 15.0
 WAIT_SECONDS = 5.0
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-# Planning would cost more than most of these statements: one plan for all arguments, which tests look at.
-PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan"}
 
 T = TypeVar("T")
 Key = tuple[str, tuple[Hashable, ...]]
@@ -29,8 +28,10 @@ Key = tuple[str, tuple[Hashable, ...]]
 class Reads:
     """The reading connections of one process, opened when they are needed."""
 
-    def __init__(self, dsn: str, *, lines: int = LINES) -> None:
+    def __init__(self, dsn: Way | str, *, lines: int = LINES, standby: Standby | None = None) -> None:
+        """With a standby reads go there whenever it has all that the primary had when they came."""
         self._lines = [Line(dsn, name="relampago-reads", seconds=SECONDS, settings=PLANNED_ONCE) for _ in range(lines)]
+        self._standby = standby
         self._free = list(self._lines)
         self._room = asyncio.Semaphore(lines)
         self._waiting: dict[Key, asyncio.Future[Any]] = {}
@@ -68,7 +69,7 @@ class Reads:
         if task is not None:
             self._running[key] = task
         try:
-            future.set_result(use(await line.fetch(key[0], *key[1])))
+            future.set_result(use(await self._rows(line, *key)))
         except FAILURES as error:
             _fail(future, app_error_of(error) or error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' to see
@@ -80,6 +81,13 @@ class Reads:
             self._running.pop(key, None)
             self._free.append(line)
             self._room.release()
+
+    async def _rows(self, line: Line, statement: str, arguments: tuple[Hashable, ...]) -> list[asyncpg.Record]:
+        if self._standby is not None:
+            rows = await self._standby.fetch(statement, arguments)
+            if rows is not None:
+                return rows
+        return await line.fetch(statement, *arguments)
 
     async def close(self) -> None:
         """Finish what is under way, then let the connections go."""

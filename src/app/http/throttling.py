@@ -38,7 +38,7 @@ class Throttle:
 
     def __init__(self, settings: Settings) -> None:
         self.rates = {scope: rate_of(text) for scope, text in settings.throttles.items()}
-        self.counter = HitCounter(settings.asyncpg_dsn)
+        self.counter = HitCounter(settings.way)
 
     async def admit(
         self, connection: Connection, handler: BaseRouteHandler, user_id: int | None, *, proven: bool = True

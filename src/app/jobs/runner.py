@@ -49,7 +49,7 @@ def create_queue(
 
 def _connector(settings: Settings) -> PsycopgConnector:
     return PsycopgConnector(
-        conninfo=settings.asyncpg_dsn,
+        conninfo=settings.direct_dsn,
         min_size=1,
         max_size=POOL_SIZE,
         timeout=POOL_WAIT_SECONDS,

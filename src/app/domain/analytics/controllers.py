@@ -1,6 +1,7 @@
 """`/api/statistics/`: what staff look at every morning."""
 
 import datetime as dt
+from collections.abc import AsyncGenerator
 from typing import cast
 
 from litestar import Controller, get
@@ -8,6 +9,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.standby import reading
 from app.domain.analytics.rules import PERIODS, PeriodName
 from app.domain.analytics.schemas import Analytics, UserStatistics
 from app.domain.analytics.service import AnalyticsService
@@ -20,8 +22,11 @@ ASKED = {QUERY: {"period": str, "start_date": dt.date, "end_date": dt.date}, ERR
 Statistics = NamedDependency[AnalyticsService]
 
 
-def provide_statistics(session: NamedDependency[AsyncSession], state: State) -> AnalyticsService:
-    return AnalyticsService(session, state.settings)
+async def provide_statistics(
+    session: NamedDependency[AsyncSession], state: State
+) -> AsyncGenerator[AnalyticsService, None]:
+    async with reading(state.standby, session) as reader:
+        yield AnalyticsService(reader, state.settings)
 
 
 class StatisticsController(Controller):
@@ -30,7 +35,7 @@ class StatisticsController(Controller):
     path = "/api/statistics"
     tags = ("statistics",)
     dependencies = {  # noqa: RUF012 - Litestar reads it from the class
-        "statistics": Provide(provide_statistics, sync_to_thread=False)
+        "statistics": Provide(provide_statistics)
     }
 
     @get("/analytics/", guards=[staff], operation_id="statistics_analytics", opt=ASKED)

@@ -32,7 +32,7 @@ class Authenticator:
         self.secrets = tokens.signing_secrets(settings.secret_key, settings.secret_key_previous)
         self.basic = settings.auth_basic_enabled
         self.passwords = passwords
-        self.lookup = AccountLookup(settings.asyncpg_dsn)
+        self.lookup = AccountLookup(settings.way)
 
     async def close(self) -> None:
         """Let its connection go."""

@@ -7,6 +7,7 @@ import asyncpg
 from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.db.line import Line
+from app.db.pooling import Way
 from app.domain.accounts.queries import BY_IDS, Account
 
 BATCH = 128
@@ -17,7 +18,7 @@ FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError
 class AccountLookup:
     """One connection of a process, opened when the first comes. Nothing is kept between requests."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: Way | str) -> None:
         self._line = Line(dsn, name="relampago-callers", seconds=SECONDS)
         self._asking: Coalescer[int, Account | None] = Coalescer(self._read, limit=BATCH, splits=lambda _error: False)
 

@@ -13,6 +13,7 @@ import msgspec
 from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.db.line import Line
+from app.db.pooling import Way
 from app.errors import Unavailable
 from app.metrics import LOCK_WAIT
 
@@ -60,7 +61,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class ClaimEngine:
     """Claims of one process. Two lines: one never waits for a lock, the other serves those for whom waiting is due."""
 
-    def __init__(self, dsn: str, *, hold_seconds: int) -> None:
+    def __init__(self, dsn: Way | str, *, hold_seconds: int) -> None:
         self.hold_seconds = hold_seconds
         self._quick = Line(dsn, name="relampago-claims", seconds=SECONDS)
         self._slow = Line(dsn, name="relampago-claims-patient", seconds=SECONDS)

@@ -34,7 +34,7 @@ class Maintenance:
 
     def __init__(self, settings: Settings) -> None:
         self.secrets = [secret for secret in (settings.secret_key, settings.secret_key_previous) if secret]
-        self.watch = Watch(settings.asyncpg_dsn, channel=CHANNEL, statement=READ, read=_standing, unknown=Standing())
+        self.watch = Watch(settings.direct_dsn, channel=CHANNEL, statement=READ, read=_standing, unknown=Standing())
 
     @property
     def closed(self) -> bool:
