@@ -112,3 +112,16 @@ def test_settings_do_not_change() -> None:
     found: Any = load()
     with pytest.raises(AttributeError):
         found.port = 1
+
+
+def test_a_pooler_needs_a_way_past_it() -> None:
+    pooled = {**GOOD, "DATABASE_POOLER": "transaction"}
+    with pytest.raises(SettingsError, match="DATABASE_DIRECT_URL"):
+        load_settings(pooled, env_file=NOTHING)
+    direct = "postgresql://a@direct/b"
+    loaded = load_settings(pooled | {"DATABASE_DIRECT_URL": direct}, env_file=NOTHING)
+    assert (loaded.direct_dsn, loaded.way.pooler, loaded.database_admin_url) == (direct, "transaction", direct)
+    with pytest.raises(SettingsError, match="none, transaction, transaction-unprepared"):
+        load_settings(GOOD | {"DATABASE_POOLER": "session"}, env_file=NOTHING)
+    plain = load_settings(GOOD, env_file=NOTHING)
+    assert (plain.direct_dsn, plain.way.pooler, plain.database_read_url) == (plain.database_url, "none", "")

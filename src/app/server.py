@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, cast
 
 from litestar import Litestar, Router
@@ -10,7 +9,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app import registry
 from app.cli.plugin import CommandLine
@@ -106,7 +105,6 @@ from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from app.tracing import end_traces, traced
 
-ROOT = Path(__file__).resolve().parents[2]
 MAX_BODY_BYTES = 12 << 20
 # What a browser's script may read beside the body.
 EXPOSED_HEADERS = [
@@ -210,12 +208,19 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
         "pictures": PictureStore(settings, sessions),
         "places": PlaceBook(settings.geoip_database),
         "personal_data": (CartData(), MailData(), PaymentData(), PushData()),
+        **_providers(settings, sessions),
+        "hold_desk": HoldDesk(ClaimEngine(settings.way, hold_seconds=settings.hold_seconds), board.touch),
+        "live_board": board,
+    }
+
+
+def _providers(settings: Settings, sessions: async_sessionmaker[AsyncSession]) -> dict[str, Any]:
+    """One client for each provider."""
+    return {
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
-        "hold_desk": HoldDesk(ClaimEngine(settings.way, hold_seconds=settings.hold_seconds), board.touch),
-        "live_board": board,
     }
 
 
@@ -240,7 +245,5 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.authenticator.close()
         await app.state.throttle.close()
         await app.state.reads.close()
-        if app.state.standby is not None:
-            await app.state.standby.close()
         await engine.dispose()
         await end_traces(cast("Relampago", app).edge.inner)

@@ -90,11 +90,13 @@ class Reads:
         return await line.fetch(statement, *arguments)
 
     async def close(self) -> None:
-        """Finish what is under way, then let the connections go."""
+        """Finish what is under way, then let the connections go, the standby's too."""
         if self._tasks:
             await asyncio.wait(self._tasks)
         for line in self._lines:
             await line.close()
+        if self._standby is not None:
+            await self._standby.close()
 
 
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
