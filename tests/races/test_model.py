@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from app.domain.promos.service.claims import ClaimEngine
+from app.jobs.queue import announce
+from app.jobs.schedule import JOBS
 from tests.chaos.results import Goals
 from tests.conftest import empty
 from tests.races.conftest import standing
@@ -33,6 +35,7 @@ BROKEN = [
 @contextmanager
 def world_on(database: str) -> Iterator[World]:
     """The real stock, with an event loop of its own."""
+    announce(JOBS)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         stack = AsyncExitStack()
         arena = runner.run(stack.enter_async_context(standing(database, [])))
