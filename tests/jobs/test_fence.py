@@ -1,13 +1,16 @@
 """A run that has been taken over can neither end nor repeat its job."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.jobs import fence
 from app.jobs.fence import FencedJobs
 from app.jobs.queue import announce, defer
 from app.jobs.schedule import JOBS
@@ -82,3 +85,25 @@ async def test_a_heartbeat_is_told_after_it_was_stored(settings: Settings, db: A
     await jobs.update_heartbeat(worker)
     await connector.close_async()
     assert told == ["beat", "beat"]
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+async def test_a_run_ends_its_job_through_a_broken_connection(
+    db: AsyncSession, jobs: FencedJobs, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Whether the statement was lost or what it answered: the next one ends the run, or finds it ended."""
+    job = await _started(db, jobs)
+    real, calls = jobs.connector.execute_query_all_async, []
+
+    async def once_broken(query: str, **values: Any) -> Any:
+        calls.append(query)
+        answer = await real(query, **values) if len(calls) > 1 or lost == "answer" else None
+        if len(calls) == 1:
+            raise ConnectorException
+        return answer
+
+    monkeypatch.setattr(jobs.connector, "execute_query_all_async", once_broken)
+    monkeypatch.setattr(fence, "PAUSE_SECONDS", 0)
+    await jobs.finish_job(job, Status.SUCCEEDED, delete_job=False)
+    assert len(calls) == 2
+    assert await _state(db, job) == ("succeeded", 1)

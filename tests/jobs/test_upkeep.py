@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.jobs import upkeep
-from app.jobs.queue import announce, defer
+from app.jobs.queue import JOB_SECONDS, announce, defer
 from app.jobs.schedule import JOBS, SCHEDULE
-from app.jobs.service import MAX_CRASHES, QueueService, Rescue
+from app.jobs.service import LATE_SECONDS, MAX_CRASHES, QueueService, Rescue
 from app.jobs.work import Run, RunTaken, Work
 from app.settings import Settings
 from tests.factories import make_user
@@ -63,6 +63,17 @@ async def test_a_job_of_a_living_worker_is_left_alone(db: AsyncSession) -> None:
     await _start(db, await _worker(db, silent_for=14))
     assert await QueueService(db).rescue() == Rescue((), ())
     assert await _job(db, job_id) == ("doing", 0)
+
+
+@pytest.mark.parametrize(("beyond", "rescued"), [(-5, False), (5, True)])
+async def test_a_job_that_runs_for_too_long_is_in_nobodys_hands(db: AsyncSession, beyond: int, rescued: bool) -> None:
+    """Its worker lives, and knows nothing of it."""
+    job_id = await _defer(db)
+    await _start(db, await _worker(db))
+    since = text("UPDATE procrastinate_events SET at = at - make_interval(secs => :s) WHERE type = 'started'")
+    await db.execute(since, {"s": JOB_SECONDS + LATE_SECONDS + beyond})
+    assert await QueueService(db).rescue() == Rescue([job_id] if rescued else (), [] if rescued else ())
+    assert await _job(db, job_id) == (("todo", 1) if rescued else ("doing", 0))
 
 
 async def test_a_job_that_dies_with_every_worker_is_given_up(db: AsyncSession) -> None:

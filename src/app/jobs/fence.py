@@ -3,17 +3,21 @@
 It also tells when a heartbeat was stored, for `jobs health`.
 """
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 from procrastinate.connector import BaseAsyncConnector
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import QUEUEING_LOCK_CONSTRAINT, JobManager
 
 log = structlog.get_logger("app.jobs")
+
+# Long enough for a server that restarts; no longer than a worker has to drain.
+TRIES, PAUSE_SECONDS = 8, 0.5
 
 # Procrastinate ends a job by its id alone, so a worker that comes back would end its successor's run.
 _OURS = """
@@ -67,6 +71,19 @@ class FencedJobs(JobManager):
             await self.finish_job(job, Status.ABORTED, delete_job=False)
 
     async def _if_ours(self, query: Any, job: Job, **values: Any) -> None:
+        """Also through a connection that breaks: without this its job would stay in the hands of a worker that lives.
+
+        Asked for twice is done once: the first time ends the run, and the second one finds it ended.
+        """
         run = {"job_id": job.id, "worker_id": job.worker_id, "attempts": job.attempts}
-        if not await self.connector.execute_query_all_async(query, **run, **values):
+        for tries_left in reversed(range(TRIES)):
+            try:
+                found = await self.connector.execute_query_all_async(query, **run, **values)
+            except ConnectorException as error:
+                if isinstance(error, UniqueViolation) or not tries_left:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                break
+        if not found:
             log.warning("run_was_taken_over", job=job.task_name, job_id=job.id)

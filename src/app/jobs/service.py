@@ -7,12 +7,17 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.jobs.queue import announced_jobs
+
 STATES = ("todo", "doing", "succeeded", "failed", "aborted", "cancelled")
 HEARTBEAT_SECONDS = 5
 # After this long without a heartbeat a worker is taken for dead.
 STALLED_SECONDS = 15
 # A job that was running when its worker died this many times is kept as failed: it may be what kills them.
 MAX_CRASHES = 3
+# A run ends by itself at its job's limit. A job that has been running for so much longer is in nobody's hands: its
+# worker, though it lives, could not write down that it took it or that it ended it.
+LATE_SECONDS = 30.0
 HOUSEKEEPING_HOURS = 1
 SUCCEEDED_HOURS = 24
 UNSUCCESSFUL_HOURS = 30 * 24
@@ -22,8 +27,13 @@ _CRASHED = text("""
         SELECT job.id
           FROM procrastinate_jobs AS job
           LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+          LEFT JOIN unnest(CAST(:names AS text[]), CAST(:limits AS float8[])) AS bound (name, seconds)
+            ON bound.name = job.task_name
          WHERE job.status = 'doing'
-           AND (worker.id IS NULL OR worker.last_heartbeat < clock_timestamp() - make_interval(secs => :seconds))
+           AND (worker.id IS NULL OR worker.last_heartbeat < clock_timestamp() - make_interval(secs => :seconds)
+                OR clock_timestamp() - make_interval(secs => bound.seconds + :late) > (
+                    SELECT max(event.at) FROM procrastinate_events AS event
+                     WHERE event.job_id = job.id AND event.type = 'started'))
          ORDER BY job.id LIMIT :limit
            FOR UPDATE OF job SKIP LOCKED
     )
@@ -151,8 +161,13 @@ class QueueService:
         self.session = session
 
     async def rescue(self, *, seconds: float = STALLED_SECONDS, limit: int = 500) -> Rescue:
-        """Let the jobs of dead workers run again, each at most MAX_CRASHES times in all; the others end as failed."""
-        found = await self.session.execute(_CRASHED, {"seconds": seconds, "limit": limit})
+        """Let the jobs of dead workers run again, each at most MAX_CRASHES times in all; the others end as failed.
+
+        Likewise those that have been running for much longer than they may.
+        """
+        known = announced_jobs()
+        values = {"names": [one.name for one in known], "limits": [one.seconds for one in known], "late": LATE_SECONDS}
+        found = await self.session.execute(_CRASHED, {"seconds": seconds, "limit": limit} | values)
         ids = sorted(found.scalars())
         if not ids:
             return Rescue((), ())
