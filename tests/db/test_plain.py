@@ -4,21 +4,21 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Numeric, any_, bindparam, cast, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, DateTime, Numeric, any_, bindparam, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.prepared import plain
 
-number = func.unnest(cast(literal([1, 2, 3]), ARRAY(BigInteger))).column_valued("n")
+number = func.unnest(literal_column("'{1,2,3}'::bigint[]")).column_valued("n")
 STATEMENT = (
     select(
         number.label("id"),
-        cast("1.50", Numeric(10, 2)).label("price"),
-        cast({"Color": ["Rojo", 1]}, JSONB).label("variants"),
-        cast(None, JSONB).label("nothing"),
-        cast([4, 5], ARRAY(BigInteger)).label("pools"),
-        func.to_timestamp(86_400).label("at"),
+        literal_column("1.50", Numeric(10, 2)).label("price"),
+        literal_column("""'{"Color": ["Rojo", 1]}'::jsonb""", JSONB).label("variants"),
+        literal_column("NULL::jsonb", JSONB).label("nothing"),
+        literal_column("'{4,5}'::bigint[]", ARRAY(BigInteger)).label("pools"),
+        literal_column("to_timestamp(86400)", DateTime(timezone=True)).label("at"),
     )
     .where(number == any_(bindparam("ids", type_=ARRAY(BigInteger))))
     .order_by(number)
@@ -37,4 +37,9 @@ async def test_the_same_rows(db: AsyncSession) -> None:
 
 def test_names_have_to_tell_columns_apart() -> None:
     with pytest.raises(ValueError, match="columns of one name"):
-        plain(select(literal(1).label("n"), literal(2).label("n")))
+        plain(select(literal_column("1").label("n"), literal_column("2").label("n")))
+
+
+def test_values_are_arguments() -> None:
+    with pytest.raises(ValueError, match="values stand"):
+        plain(select(literal(1).label("n")))

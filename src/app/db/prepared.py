@@ -42,13 +42,16 @@ def prepare(statement: ClauseElement) -> Prepared:
 def plain(statement: Select[*tuple[Any, ...]]) -> TextualSelect:
     """The statement as text, made once: rows go through no types but JSON's, for all others are the driver's own.
 
-    Its parameters keep their names and their types. Raises ValueError where two columns have one name.
+    Its parameters keep their names and their types. Raises ValueError where two columns have one name, or where a value
+    stands in the statement.
     """
     names = [column.name for column in statement.selected_columns]
     if len(set(names)) < len(names):
         raise ValueError(f"columns of one name: {names}")
     compiled = statement.compile(dialect=_NAMED)
-    typed = [bindparam(name, type_=bind.type) for name, bind in compiled.binds.items()]
+    typed = [bindparam(name, type_=compiled.binds[name].type) for name in compiled.params]
+    if any(not compiled.binds[name].required for name in compiled.params):
+        raise ValueError("values stand in the statement")
     decoded = {column.name: column.type for column in statement.selected_columns if isinstance(column.type, JSON)}
     return text(str(compiled)).bindparams(*typed).columns(**decoded)
 
