@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -146,8 +145,9 @@ def slow_commits(url: str, microseconds: int) -> Iterator[None]:
             connection.execute(f"ALTER DATABASE {name} SET commit_siblings = 0")
             connection.execute(f"ALTER DATABASE {name} SET commit_delay = {microseconds}")
             slow = _commit_seconds(url)
-            print(f"a commit takes {slow * 1000:.2f} ms, {fast * 1000:.2f} without the delay", flush=True)
-            if slow - fast < microseconds / 1e6 * 0.8:
+            print(f"a commit takes at least {slow * 1000:.2f} ms, {fast * 1000:.2f} without the delay", flush=True)
+            # The quickest of many: a delay that acts is in each of them, and a busy disk is not in all.
+            if slow < microseconds / 1e6 or versions(url)["fsync"] != "on":
                 raise SystemExit(f"commit_delay does not act: fsync is {versions(url)['fsync']}")
             yield
         finally:
@@ -156,15 +156,15 @@ def slow_commits(url: str, microseconds: int) -> Iterator[None]:
 
 
 def _commit_seconds(url: str) -> float:
-    """The median time of a small transaction on a connection of its own."""
+    """The shortest time that a small commit takes on a connection of its own."""
     taken = []
     with psycopg.connect(url) as connection:
-        for _ in range(21):
+        for _ in range(50):
             connection.execute("UPDATE bench_dataset SET mark = mark")
             begun = time.perf_counter()
             connection.commit()
             taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
+    return min(taken)
 
 
 def log_position(url: str) -> int:
