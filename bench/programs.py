@@ -28,7 +28,8 @@ def program(name: str, command: Sequence[str], **settings: str) -> Iterator[int]
     environment |= {"APP_ENV": "development", **settings}
     VAR.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        # A group of its own: what does not end in time is killed with its children.
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         yield process.pid
     finally:
@@ -36,7 +37,7 @@ def program(name: str, command: Sequence[str], **settings: str) -> Iterator[int]
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
