@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from app.http.edge import SECURITY_HEADERS
 from tests.contract import objects_of_orders, objects_of_the_office, objects_of_the_shop  # noqa: F401 - they note rows
 from tests.contract.objects import ROWS, Call, World
 from tests.contract.operations import contract
@@ -19,6 +20,8 @@ from tests.security.sending import JSON, Sent, hostile
 SEED = 20_261_122
 FULL_CLASSES = 30
 GOAL = "hostile payloads into every place of every operation: no 5xx, no error of the database, no impossible amount"
+# S12: on every answer.
+DRESSED = {"x-request-id", "content-security-policy", *(name.decode() for name, _ in SECURITY_HEADERS)}
 TAGS = sorted({door.tag for door in doors()})
 # Differences and coordinates; everything else that has places after its point is money or a share, and not below zero.
 SIGNED, DIFFERENCES = {"latitude", "longitude"}, {"sales_delta"}
@@ -64,6 +67,7 @@ async def test_hostile_payloads(
                 call = await make(mailing)
     amounts = await impossible_amounts(mailing)
     findings.add("S3", GOAL, sent, len(wrong) + len(amounts), "requests")
+    findings.add("S12", "security headers on every answer", sent, 0, "answers")
     assert wrong == []
     assert amounts == []
 
@@ -74,6 +78,7 @@ async def ask(world: World, case: Case, call: Call) -> tuple[int, str]:
     given = {name.lower() for name, _ in request.headers}
     headers = [pair for pair in own if pair[0].lower() not in given] + request.headers
     answer = await world.till.client.request(request.method, request.url, headers=headers, content=request.content)
+    assert set(answer.headers) >= DRESSED, (request.method, request.url[:200], answer.status_code)
     return answer.status_code, answer.text[:300]
 
 
