@@ -124,13 +124,13 @@ async def test_any_instant_comes_back(world: World, mall: Mall, seed: int, goals
     try:
         with vault.receiving():
             async with Crowd(world, mall, seed) as crowd:
-                await crowd.busy(calls)
+                await crowd.busy(calls, LIMIT_SECONDS)
                 await asyncio.to_thread(vault.take)
-                await crowd.busy(calls)
+                await crowd.busy(calls, LIMIT_SECONDS)
                 # What was acked before this instant was stored before it.
                 acked = {call.number for call in world.journal.calls if call.end == "ack"}
                 until = str(await world.value("SELECT clock_timestamp()"))
-                await crowd.busy(calls)
+                await crowd.busy(calls, LIMIT_SECONDS)
             await vault.received(world)
         begun = time.monotonic()
         copy = await asyncio.to_thread(vault.restored, until)

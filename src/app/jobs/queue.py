@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.failures import constraint_of
+from app.errors import Unavailable
 
 QUEUEING_LOCK_CONSTRAINT = "procrastinate_jobs_queueing_lock_idx_v1"
 JOB_SECONDS = 60.0
@@ -123,7 +124,8 @@ async def defer(
                 raise
         if (await session.execute(_KEEP_WAITING, {"key": queueing_lock})).first() is not None:
             return None
-    raise RuntimeError(f"{task}: jobs with queueing lock {queueing_lock!r} come and go too fast")
+    # Jobs with this lock come and go faster than one of them can be held on to: the caller tries again.
+    raise Unavailable
 
 
 async def defer_all(session: AsyncSession, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[int]:
