@@ -124,8 +124,7 @@ async def defer(
                 raise
         if (await session.execute(_KEEP_WAITING, {"key": queueing_lock})).first() is not None:
             return None
-    # Jobs with this lock come and go faster than one of them can be held on to: the caller tries again.
-    raise Unavailable
+    raise Unavailable  # such jobs come and go faster than one of them can be held on to
 
 
 async def defer_all(session: AsyncSession, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[int]:
