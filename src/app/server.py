@@ -63,6 +63,7 @@ from app.domain.payments.controllers.notifications import NotificationController
 from app.domain.payments.controllers.payments import PaymentController
 from app.domain.payments.controllers.return_page import ReturnController
 from app.domain.payments.service.desk import PaymentDesk
+from app.domain.payments.service.intake import Intake
 from app.domain.payments.service.order_money import OrderMoney
 from app.domain.payments.service.personal_data import PaymentData
 from app.domain.promos.controllers.cart import CartController
@@ -215,12 +216,13 @@ def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:
 
 
 def _providers(settings: Settings, sessions: async_sessionmaker[AsyncSession]) -> dict[str, Any]:
-    """One client for each provider."""
+    """One client for each provider, and what takes in what one of them tells."""
     return {
         "push_sender": PushSender(FcmClient.from_settings(settings)),
         "sheet_sync": SheetSync(sessions, SheetsClient.from_settings(settings)),
         "rate_updater": RateUpdater(sessions, DollarRateClient.from_settings(settings)),
         "payment_desk": PaymentDesk(sessions, MercadoPagoClient.from_settings(settings), settings),
+        "payment_intake": Intake(settings.way),
     }
 
 
@@ -241,9 +243,7 @@ async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         await app.state.payment_desk.client.aclose()
         await app.state.sheet_sync.aclose()
         await app.state.hold_desk.engine.close()
-        await app.state.keyed_requests.close()
-        await app.state.authenticator.close()
-        await app.state.throttle.close()
-        await app.state.reads.close()
+        for name in ("payment_intake", "keyed_requests", "authenticator", "throttle", "reads"):
+            await app.state[name].close()
         await engine.dispose()
         await end_traces(cast("Relampago", app).edge.inner)

@@ -61,6 +61,12 @@ PLANTED: dict[str, Planted] = {
         "",
         ("tests/payments/test_notifications.py::test_ten_thousand_forgeries",),
     ),
+    "a job may start before what was told of its payment is there": Planted(
+        "alembic/sql/payments_1.sql",
+        '             ORDER BY j.queueing_lock COLLATE "C"\n               FOR SHARE)\n',
+        '             ORDER BY j.queueing_lock COLLATE "C")\n',
+        ("tests/payments/test_intake.py::test_a_job_that_waits_starts_after_what_was_told",),
+    ),
     "news of a payment are applied without its lock": Planted(
         "src/app/domain/payments/service/settlement.py",
         "select(Payment).where(Payment.reference == key).with_for_update()",

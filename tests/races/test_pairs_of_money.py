@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from app import registry
 from app.clients.mercadopago import MercadoPagoClient
-from app.domain.payments.schemas.payments import NotificationInput
 from app.domain.payments.service.desk import PaymentDesk
-from app.domain.payments.service.inbox import Inbox
+from app.domain.payments.service.intake import Intake, News
 from app.domain.payments.service.reconciliation import look_at
 from app.domain.payments.service.refunds import Wish
 from app.errors import AppError
@@ -26,7 +25,7 @@ from tests.conftest import fresh_database
 from tests.payments.counter import Counter, make_counter
 from tests.races.conftest import standing
 from tests.races.interleaving import Piece, Scene, directing
-from tests.races.pairs import LONG_SWITCHES, Pairs, SteppingClient, desk_of
+from tests.races.pairs import LONG_SWITCHES, ActorsLine, Pairs, SteppingClient, desk_of, driver_of
 
 pytestmark = pytest.mark.races
 GATED = r"\bpayment|\borders\b|stock_|coupon"
@@ -57,8 +56,9 @@ class Till:
         """A notification, and then its job."""
 
         async def piece(session: AsyncSession) -> bool:
-            data = NotificationInput(type="payment", event="payment.updated", data={"id": number})
-            await Inbox(session).take(number, data, "", "{}")
+            intake = Intake("")
+            intake._line = ActorsLine(await driver_of(session))  # type: ignore[assignment]
+            await intake.take(News(number, "payment.updated", "", "", "{}"))
             await session.commit()
             return await look_at(desk_of(session, self.client, self.counter.settings), number)
 

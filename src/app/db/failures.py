@@ -85,6 +85,11 @@ def _without_state(error: BaseException) -> AppError | None:
     return None
 
 
+def is_one_calls_fault(error: Exception) -> bool:
+    """Whether one call of a batch may be to blame: the server refused the statement and can be asked again."""
+    return isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate).startswith(("08", "53", "57"))
+
+
 def field_error_of(error: BaseException, messages: Mapping[str, tuple[str, str]]) -> Invalid | None:
     """The 400 of a broken constraint: `messages` maps a constraint's name to (field, message)."""
     known: Any = messages.get(constraint_of(error))

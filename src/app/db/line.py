@@ -11,6 +11,9 @@ from app.db.pooling import Way, driver_arguments, keeps_statements, way_of
 CONNECT_SECONDS = 5.0
 # Classes of errors after which the server closes the connection, at once or in a moment.
 LAST_WORDS = ("08", "57P")
+# Somebody else's transaction was chosen to go on.
+RETRIED_STATES = frozenset({"40001", "40P01"})
+TRIES = 3
 
 
 class Line:
@@ -67,3 +70,14 @@ class Line:
     async def close(self) -> None:
         if self._connection is not None and not self._connection.is_closed():
             await self._connection.close()
+
+
+async def fetch_again(line: Line, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+    """`Line.fetch`, up to three times when it lost against others' transactions."""
+    for _ in range(TRIES - 1):
+        try:
+            return await line.fetch(statement, *arguments)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate not in RETRIED_STATES:
+                raise
+    return await line.fetch(statement, *arguments)

@@ -1,39 +1,22 @@
-"""The inbox: a notification is verified, kept and left to a job; nothing of it is believed."""
+"""The inbox: what became of notifications. The intake keeps them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.payments.models import PaymentNotification
-from app.domain.payments.schemas.payments import NotificationInput
-from app.jobs.queue import defer
 
-RAW_LENGTH = 4000
-EVENT_JOB = "payments:apply_event"
 # Longer than a payment can be refunded, so that every question about one finds what was told of it.
 KEPT_DAYS = 200
 
 
 class Inbox:
-    """Keeps what was told, in the caller's transaction."""
+    """What was told, in the caller's transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-
-    async def take(self, resource: str, data: NotificationInput, request_id: str, raw: str) -> None:
-        """A payment has news. The same news again is the same row; whatever comes, a job looks at the payment."""
-        row = {
-            "resource": resource,
-            "action": data.event[:40],
-            "happened_at": data.date_created[:40],
-            "request_id": request_id[:128],
-            "raw": raw[:RAW_LENGTH],
-        }
-        await self.session.execute(insert(PaymentNotification).values(row).on_conflict_do_nothing())
-        await defer(self.session, EVENT_JOB, queueing_lock=f"{EVENT_JOB}:{resource}", resource=resource)
 
     async def handled(self, resource: str, outcome: str) -> None:
         """What a look at this payment came to; all that was told of it by now is done with."""

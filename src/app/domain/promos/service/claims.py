@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 
 from app.db.coalesce import Coalescer
-from app.db.failures import app_error_of
-from app.db.line import Line
+from app.db.failures import app_error_of, is_one_calls_fault
+from app.db.line import Line, fetch_again
 from app.db.pooling import Way
 from app.errors import Unavailable
 from app.metrics import LOCK_WAIT
@@ -22,8 +22,6 @@ SECONDS = 5.0
 # A claim that may not be refused and cannot be served asks again for so long, each time waiting for the slots' locks.
 # Not so often: where holds run out all the time, others may be quicker any number of times.
 PATIENCE_SECONDS = 4.0
-DEADLOCK_TRIES = 3
-RETRIED_STATES = frozenset({"40001", "40P01"})
 STATEMENT = "SELECT * FROM promo_claim($1, $2, $3, $4, $5, $6)"
 
 
@@ -65,10 +63,8 @@ class ClaimEngine:
         self.hold_seconds = hold_seconds
         self._quick = Line(dsn, name="relampago-claims", seconds=SECONDS)
         self._slow = Line(dsn, name="relampago-claims-patient", seconds=SECONDS)
-        self._eager = Coalescer(self._send_eagerly, limit=BATCH, splits=_is_one_claims_fault)
-        self._patient: Coalescer[Ask, Verdict] = Coalescer(
-            self._send_patiently, limit=BATCH, splits=_is_one_claims_fault
-        )
+        self._eager = Coalescer(self._send_eagerly, limit=BATCH, splits=is_one_calls_fault)
+        self._patient: Coalescer[Ask, Verdict] = Coalescer(self._send_patiently, limit=BATCH, splits=is_one_calls_fault)
 
     async def claim(self, ask: Ask) -> Verdict:
         """A verdict that is not `retry`. Raises AppError when the database cannot be asked."""
@@ -97,14 +93,8 @@ class ClaimEngine:
             [ask.promo_id for ask in asks],
             [ask.quantity for ask in asks],
         )
-        for tries_left in reversed(range(DEADLOCK_TRIES)):
-            try:
-                rows = await line.fetch(STATEMENT, *columns, self.hold_seconds, patient)
-                return [_verdict(*row.values()) for row in rows]
-            except asyncpg.PostgresError as error:
-                if error.sqlstate not in RETRIED_STATES or not tries_left:
-                    raise
-        raise Unavailable
+        rows = await fetch_again(line, STATEMENT, *columns, self.hold_seconds, patient)
+        return [_verdict(*row.values()) for row in rows]
 
     async def close(self) -> None:
         """Finish what is under way, then let the connections go."""
@@ -119,8 +109,3 @@ def _verdict(verdict: str, units_left: int | None, server_time: datetime, *grant
     # A hold that ended between the judgement and the reading of it: the buyer asks again.
     word = "retry" if held is None and verdict in {"new", "live"} else verdict
     return Verdict(word, max(units_left or 0, 0), server_time, held)
-
-
-def _is_one_claims_fault(error: Exception) -> bool:
-    """Whether one claim of a batch may be to blame: the server refused the statement and can be asked again."""
-    return isinstance(error, asyncpg.PostgresError) and not str(error.sqlstate).startswith(("08", "53", "57"))
