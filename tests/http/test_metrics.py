@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -146,6 +147,29 @@ async def test_a_rule_that_cannot_be_looked_at_keeps_no_other_from_it(
         exposed = samples((await http.get("/metrics")).text)
     ages = {dict(labels)["rule"] for name, labels in exposed if name == "relampago_invariant_age_seconds"}
     assert ages == RULES.keys() - {first}
+
+
+async def test_who_is_told_and_who_listens(db: AsyncSession, app: Relampago) -> None:
+    """Of three messages two wait, one of them since ninety seconds ago; two look at promotions."""
+    await db.execute(
+        text("""
+            WITH hook AS (INSERT INTO webhook (url, secret) VALUES ('https://erp.example', 'sealed') RETURNING id)
+            INSERT INTO webhook_delivery (webhook_id, message_id, event_type, body, state, next_at, finished_at)
+            SELECT hook.id, one.name, 'order.paid', '{}', one.state, now() + one.due, now() + one.ended
+              FROM hook, (VALUES ('late', 'pending', interval '-90 seconds', NULL::interval),
+                                 ('later', 'pending', interval '1 hour', NULL),
+                                 ('done', 'delivered', NULL, interval '-1 hour')) one (name, state, due, ended)
+        """)
+    )
+    await db.commit()
+    places = app.state.live_board.places
+    async with from_peer(app, HERE) as http:
+        async with places.around("a", nullcontext()), places.around("b", nullcontext()):
+            exposed = (await http.get("/metrics")).text
+        left = (await http.get("/metrics")).text
+    assert figure(exposed, "relampago_outgoing_webhooks") == 2
+    assert 90 <= figure(exposed, "relampago_outgoing_webhook_lag_seconds") < 150
+    assert (figure(exposed, "relampago_live_listeners"), figure(left, "relampago_live_listeners")) == (2, 0)
 
 
 def test_calls_of_providers_by_their_end() -> None:

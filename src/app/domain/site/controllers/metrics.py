@@ -8,7 +8,7 @@ from litestar import Controller, Response, get
 from litestar.datastructures import State
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.domain.site.service.figures import FigureService
+from app.domain.site.service.figures import FigureService, listeners
 from app.errors import NotAuthenticated
 from app.http.addresses import client_address
 from app.http.decoding import ApiRequest
@@ -31,7 +31,8 @@ class MetricsController(Controller):
     async def metrics(self, request: ApiRequest, state: State) -> Response[bytes]:
         if not _is_of_this_machine(request) and not _bears(request, state.settings.metrics_token):
             raise NotAuthenticated
-        body = exposition(await FigureService(state.engine).gauges())
+        here = listeners(state.live_board.places.taken)
+        body = exposition([*await FigureService(state.engine).gauges(), here])
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -27,6 +27,13 @@ _WEBHOOKS = text("""
     SELECT COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - received_at)), 0)
       FROM payment_notification WHERE handled_at IS NULL
 """)
+# What waits for its receiver, and for how long the oldest has been due; one that asked for a rest gets it.
+_OUTGOING = text("""
+    SELECT count(*),
+           COALESCE(max(EXTRACT(epoch FROM clock_timestamp() - GREATEST(d.next_at, w.paused_until)))
+                    FILTER (WHERE GREATEST(d.next_at, w.paused_until) <= now()), 0)
+      FROM webhook_delivery d JOIN webhook w ON w.id = d.webhook_id WHERE d.state = 'pending'
+""")
 _INVARIANTS = text("SELECT name, violations, EXTRACT(epoch FROM clock_timestamp() - checked_at) FROM invariant")
 
 
@@ -48,6 +55,7 @@ class FigureService:
             lag = float((await connection.execute(_LAG)).scalar_one())
             told = float((await connection.execute(_WEBHOOKS)).scalar_one())
             waiters, longest = (await connection.execute(_WAITING)).one()
+            outgoing, overdue = (await connection.execute(_OUTGOING)).one()
             invariants = (await connection.execute(_INVARIANTS)).all()
         broken = [(str(name), float(violations)) for name, violations, _ in invariants]
         ages = [(str(name), float(age)) for name, _, age in invariants]
@@ -57,9 +65,17 @@ class FigureService:
             Gauge("relampago_webhook_lag_seconds", "How long the oldest notification waits", values=[("", told)]),
             Gauge("relampago_lock_waiters", "Sessions that wait for a lock", values=[("", float(waiters))]),
             Gauge("relampago_lock_longest_wait_seconds", "The longest of them", values=[("", float(longest))]),
+            Gauge("relampago_outgoing_webhooks", "Messages that wait for their receiver", values=[("", float(outgoing))]),
+            Gauge("relampago_outgoing_webhook_lag_seconds", "How long one has been due", values=[("", float(overdue))]),
             Gauge("relampago_invariant_violations", "Rows that break a rule that nothing may break", "rule", broken),
             Gauge("relampago_invariant_age_seconds", "Seconds since a rule was last looked at", "rule", ages),
         ]
+
+
+def listeners(count: int) -> Gauge:
+    """Of one process: whoever is asked tells of itself alone."""
+    text_of_it = "Who watches promotions live at the process that answers"
+    return Gauge("relampago_live_listeners", text_of_it, values=[("", float(count))])
 
 
 def _up(value: float) -> Gauge:
