@@ -45,6 +45,8 @@ def upgrade() -> None:
     create_tables()
     connection = op.get_bind()
     sql = FUNCTIONS.read_text(encoding="utf-8")
+    # The library's settings exist once it is loaded; before that only a superuser may name them in a function.
+    op.execute("SELECT show_limit()")
     connection.connection.dbapi_connection.run_async(lambda raw: raw.execute(sql))
     op.execute("UPDATE product SET name = name")
     op.execute(

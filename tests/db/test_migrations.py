@@ -1,10 +1,12 @@
 """Migrations: up, down, up and no difference to the models; whole or not at all; never waiting long for a lock."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -45,6 +47,24 @@ async def test_down_to_nothing_and_up_again(url: str) -> None:
     assert await picture(url) == before
     assert await version(url) == newest_revision()
     await alembic("check", url)
+
+
+async def test_an_owner_who_may_nothing_else_migrates(url: str) -> None:
+    """As in a database that somebody else keeps: the extensions are there, the owner of the schema is no superuser."""
+    before, owner = await picture(url), f"relampago_plain_{os.getpid()}"
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE ROLE {owner} LOGIN PASSWORD '{owner}'")
+        await connection.execute(f"DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION {owner}")
+        for extension in ("postgis", "pg_trgm", "unaccent", "fuzzystrmatch"):
+            await connection.execute(f"CREATE EXTENSION {extension} SCHEMA public")
+        place = urlsplit(url)
+        plain = place._replace(netloc=f"{owner}:{owner}@{place.hostname}:{place.port}").geturl()
+        await alembic("upgrade", plain, "head")
+        assert await picture(url) == before
+    finally:
+        await connection.execute(f"DROP SCHEMA public CASCADE; DROP ROLE IF EXISTS {owner}")
+        await connection.close()
 
 
 async def test_each_step_can_be_taken_back(url: str) -> None:
