@@ -1,5 +1,7 @@
 """docs/deploy/: every object by Kubernetes' own schema, and what one file says of another."""
 
+import configparser
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,18 @@ import yaml
 from prometheus_client import generate_latest
 
 from app import metrics
+from app.cli.doctor import providers
+from app.cli.plugin import GROUPS
 from app.domain.site.service import figures
+from app.domain.webhooks.service.outbox import DELIVER
 from app.environment import database_url_of
+from app.jobs.invariants import RULES
+from app.jobs.schedule import JOBS
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
+BOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 VERSION = "1.33"
 FOLDER = DEPLOY / "kubernetes"
 OBJECTS: list[tuple[str, dict[str, Any]]] = [
@@ -130,16 +138,91 @@ def test_alerts_are_about_figures_that_exist() -> None:
     text = (DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
     groups = yaml.safe_load(text)["groups"]
     names = [rule["alert"] for group in groups for rule in group["rules"]]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 10
     assert _unknown(text, set()) == set()
 
 
-def _unknown(text: str, also: set[str]) -> set[str]:
-    """Names of figures in a text that neither processes count nor `/metrics` reads."""
+def test_the_dashboard_shows_every_figure_and_no_other() -> None:
+    text = (DEPLOY / "grafana" / "relampago.json").read_text(encoding="utf-8")
+    board = json.loads(text)
+    assert _unknown(text, set()) == set()
+    shown = " ".join(target["expr"] for panel in board["panels"] for target in panel.get("targets", []))
+    counted, read = _figures()
+    assert [
+        name for name in counted | read if not re.search(rf"\b{name}\b|\b{name}_(bucket|count|total)\b", shown)
+    ] == []
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+@pytest.mark.parametrize("kind", ["Alerts", "Invariants"])
+def test_the_operator_s_book_has_a_heading_for_each(kind: str) -> None:
+    """In their own order; what stands under a heading is not empty, and nothing is described that is gone."""
+    alerts = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    wanted = {"Alerts": [rule["alert"] for group in alerts for rule in group["rules"]], "Invariants": list(RULES)}[kind]
+    (chapter,) = re.findall(rf"^## {kind}\n(.*?)^## ", BOOK, re.MULTILINE | re.DOTALL)
+    found = dict(re.findall(r"^### (\w+)\n\n(.+?)$", chapter, re.MULTILINE))
+    assert list(found) == wanted
+    assert all(len(said) > 40 for said in found.values())
+
+
+def test_the_operator_s_book_knows_every_line_of_the_doctor() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/app/cli/doctor").glob("*.py")]
+    names = {name for text in sources for name in re.findall(r'\b(?:ok|warn|fail|graver)\(\s*"([^"]+)"', text)}
+    names |= {name for name, _ in providers.ASKED.values()} | {"public address"}
+    assert len(names) == 19
+    assert [name for name in sorted(names) if f"\n| {name} |" not in BOOK] == []
+
+
+def test_commands_and_jobs_of_the_operator_s_book_exist() -> None:
+    commands = litestar_commands()
+    said = {tuple(words) for words in re.findall(r"(?:^|[`=]\S* ?)litestar ([a-z]+) ([a-z-]+)\b", BOOK, re.MULTILINE)}
+    assert len(said) > 10
+    assert {pair for pair in said if pair[0] in commands and pair[1] not in commands[pair[0]]} == set()
+    assert {group for group, _ in said} <= commands.keys() | {"doctor", "database"}
+    jobs = {job.name for job in JOBS} | {DELIVER}
+    assert set(re.findall(r"\b(?:events|webhooks|notifications|email|payments|upkeep):\w+", BOOK)) <= jobs
+
+
+def litestar_commands() -> dict[str, set[str]]:
+    return {str(group.name): set(group.commands) for group in GROUPS}
+
+
+def test_every_file_of_the_operator_s_book_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", BOOK)
+    links += [f"../{path}" for path in re.findall(r"`((?:docs|src|tests|alembic)/[\w./*@-]+)`", BOOK)]
+    assert len(links) > 10
+    assert [link for link in links if not list((ROOT / "docs").glob(link))] == []
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "systemd").glob("*.service")), ids=lambda path: path.name)
+def test_units_run_what_the_image_runs(path: Path) -> None:
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(path.read_text(encoding="utf-8"))
+    service = unit["Service"]
+    command = service["ExecStart"].removeprefix("/srv/relampago/.venv/bin/python -m ")
+    image = (ROOT / "Containerfile").read_text(encoding="utf-8") + str(OBJECTS)
+    word = command.split()[1] if command.startswith("app ") else "app.serving"
+    assert word in image
+    assert (service["NoNewPrivileges"], service["ProtectSystem"], service["User"]) == ("yes", "strict", "relampago")
+    # The owner's password is the migrations' alone.
+    assert ("/etc/relampago/owner" in path.read_text(encoding="utf-8")) == ("migrate" in path.name)
+
+
+def _figures() -> tuple[set[str], set[str]]:
+    """Names of figures: those that processes count, and those that `/metrics` reads when it is asked."""
     source = Path(figures.__file__).read_text(encoding="utf-8")
-    known = set(re.findall(r"^# HELP (relampago_\w+)", generate_latest(metrics.REGISTRY).decode(), re.MULTILINE))
-    known |= set(re.findall(r'"(relampago_\w+)"', source)) | also
-    known |= {f"{name}_{part}" for name in known for part in ("bucket", "count", "sum")}
+    counted = re.findall(
+        r"^# HELP (relampago_\w+?)(?:_total)? ", generate_latest(metrics.REGISTRY).decode(), re.MULTILINE
+    )
+    counted = [name for name in counted if not name.endswith("_created")]
+    return set(counted), set(re.findall(r'"(relampago_\w+)"', source))
+
+
+def _unknown(text: str, also: set[str]) -> set[str]:
+    """Names of figures in a text that are neither counted nor read."""
+    counted, read = _figures()
+    known = read | also | {f"{name}_{part}" for name in counted for part in ("bucket", "count", "sum", "total")}
     return set(re.findall(r"\brelampago_\w+", text)) - known
 
 

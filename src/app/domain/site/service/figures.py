@@ -65,8 +65,8 @@ class FigureService:
             Gauge("relampago_webhook_lag_seconds", "How long the oldest notification waits", values=[("", told)]),
             Gauge("relampago_lock_waiters", "Sessions that wait for a lock", values=[("", float(waiters))]),
             Gauge("relampago_lock_longest_wait_seconds", "The longest of them", values=[("", float(longest))]),
-            Gauge("relampago_outgoing_webhooks", "Messages that wait for their receiver", values=[("", float(outgoing))]),
-            Gauge("relampago_outgoing_webhook_lag_seconds", "How long one has been due", values=[("", float(overdue))]),
+            Gauge("relampago_outgoing_webhooks", "Messages that wait", values=[("", float(outgoing))]),
+            Gauge("relampago_outgoing_webhook_lag_seconds", "The longest due", values=[("", float(overdue))]),
             Gauge("relampago_invariant_violations", "Rows that break a rule that nothing may break", "rule", broken),
             Gauge("relampago_invariant_age_seconds", "Seconds since a rule was last looked at", "rule", ages),
         ]
