@@ -8,6 +8,8 @@ from sandbox.faults import Fault, Provider
 from sandbox.ledger import Mail, Push
 from sandbox.world import World
 
+SHOWN_OF_A_MAIL = ("to", "subject", "text", "html", "sent_at")
+
 
 @get("/pushes.json")
 async def list_pushes(world: World, token: str | None = None) -> list[Push]:
@@ -15,9 +17,16 @@ async def list_pushes(world: World, token: str | None = None) -> list[Push]:
 
 
 @get("/inbox.json")
-async def list_mails(world: World, to: str | None = None) -> list[Mail]:
+async def list_mails(world: World, to: str | None = None) -> list[dict[str, Any]]:
     wanted = to.lower() if to is not None else None
-    return [mail for mail in world.ledger.mails.newest_first() if wanted is None or mail.to.lower() == wanted]
+    found = [mail for mail in world.ledger.mails.newest_first() if wanted is None or mail.to.lower() == wanted]
+    return [{name: getattr(mail, name) for name in SHOWN_OF_A_MAIL} for mail in found]
+
+
+@get("/__emu__/mails")
+async def list_mails_whole(world: World) -> list[Mail]:
+    """With the Message-ID, by which copies are known."""
+    return list(world.ledger.mails.newest_first())
 
 
 @get("/__emu__/requests")

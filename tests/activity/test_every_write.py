@@ -25,6 +25,8 @@ UNLOGGED = {
     "products_sync_one": "what is taken over is logged for each product",
     "products_sync_pull": "what is taken over is logged for each product",
     "scheduled_discounts_preview_apply": "changes nothing",
+    "webhooks_delivery_retry": "kept with the deliveries",
+    "webhooks_test": "kept with the deliveries",
 }
 # Operations that make, change and delete objects: their address, what they are in the log, two bodies.
 DESKS: dict[str, tuple[str, str, Body, Body]] = {
@@ -72,6 +74,7 @@ SHOWN = {
         "orders_unarchive",
     ),
     *("payments_refund", "products_sync_destroy"),
+    *("webhooks_create", "webhooks_destroy", "webhooks_partial_update", "webhooks_rotate_secret"),
 }
 LONG_AGO = """
     UPDATE orders SET last_activity = past, unpaid_since = past, created_at = past

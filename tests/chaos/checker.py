@@ -191,7 +191,7 @@ class _Checker:
         A sender that dies between the mail server's yes and its record sends again under the same Message-ID, by which
         whoever receives it knows the copy.
         """
-        mails = await self.world.told("/inbox.json")
+        mails = await self.world.told("/__emu__/mails")
         arrived = {mail["message_id"]: (mail["to"], mail["subject"], mail["text"]) for mail in mails}
         self.counts |= {"mails": len(arrived), "copies of mails": len(mails) - len(arrived)}
         seen = Counter(arrived.values())

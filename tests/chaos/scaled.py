@@ -98,8 +98,8 @@ class Bouncer:
 
 
 class ScaledWorld(World):
-    def __init__(self, folder: Path, binary: str, *, prepared: bool) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, binary: str, *, prepared: bool, quick: bool) -> None:
+        super().__init__(folder, quick=quick)
         self.cluster = OwnCluster(PRIMARY)
         self.read_wire = Proxy(0)
         # Between the primary and its replicas: what is behind it may fall behind.

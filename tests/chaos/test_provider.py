@@ -100,7 +100,9 @@ async def side_by_side(world: World, mall: Mall, payers: Payers, seconds: float)
     return samples
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if "half" in name else pytest.mark.full_only) for name in FAULTS]
+)
 async def test_a_provider_that(  # noqa: PLR0917 - fixtures
     world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool, name: str
 ) -> None:

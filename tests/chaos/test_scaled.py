@@ -31,7 +31,7 @@ CURRENT = os.environ.get("PGBOUNCER_CURRENT", "")
 
 @pytest.fixture(scope="module", params=["system", *(["current"] if CURRENT else [])])
 async def scaled(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, full_rounds: bool
 ) -> AsyncIterator[tuple[ScaledWorld, AsyncExitStack]]:
     binary = (
         CURRENT if request.param == "current" else shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -39,7 +39,7 @@ async def scaled(
     assert binary, "PgBouncer is not installed; `make test` does it where it may"
     async with AsyncExitStack() as stack:
         folder: Path = tmp_path_factory.mktemp("scaled")
-        world = ScaledWorld(folder, binary, prepared=request.param == "current")
+        world = ScaledWorld(folder, binary, prepared=request.param == "current", quick=not full_rounds)
         await world.open(stack)
         yield world, stack
 
@@ -164,6 +164,7 @@ async def test_the_bouncer_restarts(world: ScaledWorld, mall: Mall, seed: int, g
     assert held, figure
 
 
+@pytest.mark.full_only
 async def test_the_primary_is_lost(
     scaled: tuple[ScaledWorld, AsyncExitStack], mall: Mall, seed: int, goals: Goals, full_rounds: bool
 ) -> None:
@@ -195,6 +196,7 @@ async def test_the_primary_is_lost(
     assert held, figure
 
 
+@pytest.mark.full_only
 async def test_without_synchronous_commit_it_would_lose(
     scaled: tuple[ScaledWorld, AsyncExitStack], mall: Mall, seed: int, goals: Goals
 ) -> None:

@@ -1,5 +1,7 @@
 """The world itself: mixed load without any fault leaves everything as promised, and a broken promise is seen."""
 
+import pytest
+
 from tests.chaos.checker import check
 from tests.chaos.journal import Call, read
 from tests.chaos.settling import settle
@@ -19,6 +21,7 @@ async def test_nothing_happens_to_nobody(world: World, mall: Mall, seed: int) ->
     assert [call.end for call in read(world.journal.path)] == [call.end for call in world.journal.calls]
 
 
+@pytest.mark.full_only
 async def test_a_broken_promise_is_seen(world: World, mall: Mall, seed: int) -> None:
     """Each of these is put right again; in between the checker has to say what is wrong."""
     async with Crowd(world, mall, seed) as crowd:

@@ -272,6 +272,7 @@ TOLD = {
     "sheet_run": "who of the staff began one, is the shop's affair",
     "store": "whose a store is, is the shop's affair",
     "verification_codes": "codes",
+    "webhook": "who of the staff subscribed, is the shop's affair",
 }
 
 

@@ -21,6 +21,7 @@ from app.domain.email.rules.letters import (
     order_letter,
     pesos,
     reminder_letter,
+    webhook_letter,
 )
 
 UNTIL = dt.datetime(2026, 11, 22, 14, 32, tzinfo=ZoneInfo("America/Argentina/Buenos_Aires"))
@@ -53,6 +54,7 @@ LETTERS: dict[str, Letter] = {
     **{kind: code_letter(kind, "271828", UNTIL) for kind in CODE_KINDS},
     **{kind: order_letter(kind, ORDER, "https://tienda.test") for kind in ORDER_KINDS},
     "cart_reminder": reminder_letter(CART, "https://tienda.test"),
+    "webhook_disabled": webhook_letter("https://erp.example/hooks", "failing"),
 }
 
 

@@ -46,8 +46,9 @@ async def test_a_mail_lies_in_its_inbox(sandbox: Sandbox, web: httpx.AsyncClient
         "text": "Hola Ana:\nTu código es 482913.\n",
         "html": "<p>Tu código es <b>482913</b></p>\n",
         "sent_at": mail["sent_at"],
-        "message_id": mail["message_id"],
     }
+    (whole,) = (await web.get("/__emu__/mails")).json()
+    assert whole == mail | {"message_id": whole["message_id"]}
 
 
 async def test_inboxes_are_apart_and_newest_first(sandbox: Sandbox, web: httpx.AsyncClient) -> None:

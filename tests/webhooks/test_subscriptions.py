@@ -29,14 +29,16 @@ async def test_a_subscriptions_life(office: PostOffice) -> None:
     await office.happen()
     assert await office.deliveries(made["id"]) == []
     await office.reader.ask("POST", f"/api/webhooks/{made['id']}/test/", status=409)
+    renewed = await office.reader.ask("POST", f"/api/webhooks/{made['id']}/rotate_secret/")
     await office.reader.ask("DELETE", f"/api/webhooks/{made['id']}/", status=204)
     await office.reader.ask("GET", f"/api/webhooks/{made['id']}/", status=404)
     rows = await office.reader.db.execute(
         text("SELECT action, changes::text FROM activity_log WHERE content_type = 'webhook' ORDER BY id")
     )
     logged = rows.all()
-    assert [row.action for row in logged] == ["create", "update", "update", "delete"]
+    assert [row.action for row in logged] == ["create", "update", "update", "update", "delete"]
     assert made["signing_secret"] not in str(logged)
+    assert renewed["signing_secret"] not in str(logged)
 
 
 async def test_a_trial(office: PostOffice) -> None:
