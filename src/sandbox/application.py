@@ -26,6 +26,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     send_message,
     control.list_pushes,
     control.list_mails,
+    control.list_mails_whole,
     control.list_requests,
     control.list_faults,
     control.add_fault,
