@@ -26,6 +26,9 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         ({"event": "header Bearer abcdef123456 seen"}, {"event": f"header {MASK} seen"}),
         ({"data": {"user": "ana", "password": "x", "deep": [{"code": "123456"}]}},
          {"data": {"user": "ana", "password": MASK, "deep": [{"code": MASK}]}}),
+        ({"query": "q=5031%207557%203453%200604&a=4509953566233704."}, {"query": f"q={MASK}&a={MASK}."}),
+        ({"id": "6f1c2b34-4444-4444-8444-444444444444"}, {"id": "6f1c2b34-4444-4444-8444-444444444444"}),
+        ({"ts": "1763772000000"}, {"ts": "1763772000000"}),
         ({"list": [TOKEN, 5, (TOKEN,)]}, {"list": [MASK, 5, [MASK]]}),
     ],
 )  # fmt: skip

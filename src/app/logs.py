@@ -12,6 +12,8 @@ import structlog
 _SECRET_KEYS = re.compile(r"(?i)password|secret|token|authorization|api_key|auth_key|code$|cookie")
 _SECRET_FORMS = re.compile(
     r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{6,}"
+    # A card's number, as people type it or as an address carries it.
+    r"|(?:(?<![\w.-])|(?<=%[0-9A-Fa-f]{2}))[3-6]\d{3}(?:(?:[ +-]|%20)?\d{4}){2}(?:[ +-]|%20)?\d{1,7}(?!\w)"
 )
 MASK = "***"
 

@@ -98,6 +98,7 @@ async def test_expired_and_refresh_tokens(client: httpx.AsyncClient, db: AsyncSe
     assert await said(client, {"Authorization": f"Bearer {other}"}) == token_refused("Token has wrong type")
 
 
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "forgeries at the door")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
 async def test_forgeries_are_refused(
     client: httpx.AsyncClient, db: AsyncSession, settings: Settings, forge: Forge

@@ -39,6 +39,7 @@ def body_of(email: str) -> dict[str, str]:
     return {"email": email, "username": email} | WRONG
 
 
+@pytest.mark.goal("S6", "who has an account shows in no answer and no time", "pairs of answers")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("path", [LOGIN, RESEND, REQUEST, RESET, VERIFY])
 async def test_the_answer_is_the_same(
@@ -82,6 +83,7 @@ def prepare(db: AsyncSession, user: User) -> dict[str, Prepare]:
     return {LOGIN: nothing, RESEND: unverified, REQUEST: nothing, RESET: untried, VERIFY: untried}
 
 
+@pytest.mark.goal("S6", "who has an account shows in no answer and no time", "pairs of times", quick=50, full=200)
 @pytest.mark.races
 @pytest.mark.parametrize("path", [LOGIN, RESEND, REQUEST, RESET, VERIFY])
 async def test_the_time_is_the_same(

@@ -29,6 +29,7 @@ async def throttled(settings: Settings, _clean: None) -> AsyncIterator[Client]:
         yield client
 
 
+@pytest.mark.goal("S5", "<= 5 guesses of each code are looked at, none is right", "guesses", quick=400, full=10_000)
 @pytest.mark.races
 async def test_ten_thousand_guesses(db: AsyncSession, throttled: Client, mailed: Mailed, *, full_rounds: bool) -> None:
     """The rates of anonymous calls are the contract's; behind a proxy a guesser has as many addresses as it likes."""

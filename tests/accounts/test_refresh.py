@@ -88,6 +88,7 @@ async def test_reuse_within_the_grace_time_is_refused_and_the_family_lives(
     await rotated(client, second)
 
 
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "reuses")
 async def test_reuse_after_the_grace_time_kills_the_family_and_the_kill_survives_the_401(
     client: httpx.AsyncClient, db: AsyncSession
 ) -> None:
@@ -110,6 +111,7 @@ async def test_a_revoked_token_is_refused(client: httpx.AsyncClient, db: AsyncSe
     assert await said(client, token) == BLACKLISTED
 
 
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "races of 50 refreshes")
 @pytest.mark.races
 async def test_of_50_parallel_refreshes_one_gets_the_pair(
     client: httpx.AsyncClient, db: AsyncSession, full_rounds: bool
@@ -209,6 +211,7 @@ async def test_a_token_of_one_user_under_the_name_of_another(
     assert await states(db) == [(False, False)]
 
 
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "at the refresh")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
 async def test_forged_refresh_tokens_are_refused_and_spend_nothing(
     client: httpx.AsyncClient, db: AsyncSession, settings: Settings, forge: Forge

@@ -176,6 +176,7 @@ async def test_a_logout_needs_its_refresh_token_and_nothing_else(
     assert answer.status_code == 200
 
 
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "at the logout")
 @pytest.mark.parametrize("forge", list(FORGERIES.values())[:8], ids=list(FORGERIES)[:8])
 async def test_a_forged_token_logs_nobody_out(
     client: httpx.AsyncClient, user: User, settings: Settings, forge: Callable[..., str]

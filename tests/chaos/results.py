@@ -1,5 +1,7 @@
 """What each suite has measured: one table at the end of a run, and `results.json` after full ones."""
 
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,30 @@ class Goals:
         self.results: list[Result] = []
         # The names of the tests that failed so far.
         self.failed: set[str] = set()
+        # By goal what its marked tests have tried, in their units, and how many of them failed.
+        self._tried: dict[str, Counter[str]] = {}
+        self._lost: Counter[str] = Counter()
 
     def note(self, number: str, goal: str, figure: str, *, held: bool) -> None:
         """A goal's result; parts of a goal that are measured apart bear a letter: R1a."""
         self.results = [one for one in self.results if one.id != number]
         self.results.append(Result(number, goal, figure, held))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Counts the tests that are marked with `goal(number, goal, unit, quick=1, full=quick)`: so many they try."""
+        report = yield
+        if report.failed or (report.when == "call" and report.passed):
+            for mark in item.iter_markers("goal"):
+                number, goal, unit = mark.args
+                quick = mark.kwargs.get("quick", 1)
+                tried = self._tried.setdefault(number, Counter())
+                tried[unit] += mark.kwargs.get("full", quick) if self.full else quick
+                self._lost[number] += report.failed
+                counts = ", ".join(f"{count:,} {name}" for name, count in tried.items())
+                lost = self._lost[number]
+                self.note(number, goal, f"{counts}, {lost} tests failed", held=not lost)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:

@@ -37,6 +37,13 @@ async def test_the_same_three_times_in_parallel_is_once(counter: Counter) -> Non
     assert (await counter.queued())[before:] == ["notifications:order_moved", "send_order_mail"]
 
 
+@pytest.mark.goal(
+    "S7",
+    "notifications: no forgery taken, repeated ones once, never backwards, closed without a secret",
+    "replays",
+    quick=50,
+    full=1_000,
+)
 async def test_a_thousand_replays_have_one_effect(counter: Counter, full_rounds: bool) -> None:
     order_id, number = await counter.paid()
     queued = await counter.queued()
@@ -146,6 +153,13 @@ def forged(rng: random.Random, number: str) -> tuple[list[tuple[str, str]], list
     )
 
 
+@pytest.mark.goal(
+    "S7",
+    "notifications: no forgery taken, repeated ones once, never backwards, closed without a secret",
+    "forgeries",
+    quick=300,
+    full=10_000,
+)
 async def test_ten_thousand_forgeries(counter: Counter, full_rounds: bool) -> None:
     order_id = await counter.order()
     number = await counter.pay(await counter.started(order_id), tell=False)
@@ -164,6 +178,12 @@ async def test_ten_thousand_forgeries(counter: Counter, full_rounds: bool) -> No
     assert slowest < 1.0
 
 
+@pytest.mark.goal(
+    "S7",
+    "notifications: no forgery taken, repeated ones once, never backwards, closed without a secret",
+    "without a secret",
+    quick=3,
+)
 async def test_without_a_secret_nothing_is_taken(counter: Counter, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         app.state._state, "settings", type("S", (), {"mercadopago_webhook_secret": "", "auth_basic_enabled": False})()

@@ -44,6 +44,9 @@ async def snapshots(counter: Counter, order_id: int) -> list[PaymentAnswer]:
     ]
 
 
+@pytest.mark.goal(
+    "S7", "notifications: no forgery taken, repeated ones once, never backwards, closed without a secret", "orders"
+)
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=lambda order: "".join(map(str, order)))
 async def test_twenty_four_orders_of_arrival(counter: Counter, order: tuple[int, ...]) -> None:
     order_id = await counter.order()

@@ -5,7 +5,10 @@ import pytest
 from tests.races import buying
 from tests.races.conftest import Repeat
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 
 async def test_two_hundred_buyers_on_fifty_units(repeat: Repeat) -> None:

@@ -16,7 +16,10 @@ from tests.factories import bearer, make_user
 from tests.factories_catalog import make_product
 from tests.factories_marketing import make_coupon
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 BUYERS = 50
 D = Decimal
 

@@ -12,7 +12,10 @@ from tests.races.buying import GRANTED, SHORT
 from tests.races.conftest import Repeat
 from tests.races.proof import expect, prove
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 
 async def test_checkout_against_cancel(repeat: Repeat) -> None:

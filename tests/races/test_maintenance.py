@@ -11,7 +11,10 @@ from tests.conftest import SECRET, fresh_database
 from tests.factories import bearer, make_staff
 from tests.races.servers import api_processes, environment
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 Doors = list[httpx.AsyncClient]
 

@@ -16,7 +16,10 @@ from tests.factories_catalog import make_store_product
 from tests.races import servers
 from tests.races.push_arena import PushArena, environment, until
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 CLAIMED_AT_ONCE = PIECE * PIECES_AT_ONCE
 
 

@@ -12,7 +12,10 @@ from tests.races.arena import Arena
 from tests.races.conftest import Round, standing
 from tests.races.servers import api_processes, environment
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 ROUNDS = [
     ordering.last_unit,

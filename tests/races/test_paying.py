@@ -19,7 +19,10 @@ from tests.races.conftest import standing
 from tests.races.paying import Till
 from tests.races.servers import api_processes, environment
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 ROUNDS = [
     paying.confirmed_both_ways,

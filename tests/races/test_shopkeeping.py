@@ -8,7 +8,10 @@ from tests.races.conftest import Repeat
 from tests.races.ending import DONE
 from tests.races.proof import expect, prove
 
-pytestmark = pytest.mark.races
+pytestmark = [
+    pytest.mark.races,
+    pytest.mark.goal("S11", "races for coupons, stock, money, carts and accounts: no violation", "kinds of race"),
+]
 
 
 async def test_staff_write_stock_while_units_are_held(repeat: Repeat) -> None:

@@ -94,6 +94,7 @@ async def together(calls: Sequence[Coroutine[Any, Any, httpx.Response]]) -> Coun
     return Counter(answer.status_code for answer in await asyncio.gather(*calls))
 
 
+@pytest.mark.goal("S9", "limits are exact over two processes and forged headers", "scopes")
 @pytest.mark.parametrize("scope", RATES)
 async def test_as_many_as_allowed(doors: Doors, sessions: Sessions, scope: str) -> None:
     async with sessions() as session:
@@ -130,6 +131,9 @@ def at_basic(client: httpx.AsyncClient, name: str, turn: int) -> Coroutine[Any, 
 GUESSES: tuple[Callable[..., Coroutine[Any, Any, httpx.Response]], ...] = (at_basic, at_login, at_token)
 
 
+@pytest.mark.goal(
+    "S9", "limits are exact over two processes and forged headers", "guesses at three doors", quick=600, full=10_000
+)
 async def test_guesses_are_bounded_over_all_doors(doors: Doors, sessions: Sessions, *, full_rounds: bool) -> None:
     """With forged addresses, in mixed case, at three doors of two processes: ten are looked at."""
     async with sessions() as session:
@@ -145,6 +149,7 @@ async def test_guesses_are_bounded_over_all_doors(doors: Doors, sessions: Sessio
     assert right.status_code == 429
 
 
+@pytest.mark.goal("S9", "limits are exact over two processes and forged headers", "holds", quick=400)
 async def test_a_hold_is_counted_before_it_takes_anything(doors: Doors, sessions: Sessions) -> None:
     """Hundreds at once by one user: as many reach the claim as the user has calls, whatever travels together."""
     async with sessions() as session:

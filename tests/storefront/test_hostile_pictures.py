@@ -130,6 +130,7 @@ def resident_mb() -> float:
     return pages * 4096 / (1 << 20)
 
 
+@pytest.mark.goal("S8", "hostile uploads: nothing active kept, <= 64 MB, <= 1 s each", "uploads")
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_uploads(
     client: httpx.AsyncClient, db: AsyncSession, people: People, settings: Settings, name: str
