@@ -1,15 +1,18 @@
 """Nobody learns from an answer, or from its time, which addresses have an account."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, text, update
+from argon2 import PasswordHasher
+from sqlalchemy import event, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.accounts.models import User
+from app.server import Relampago
 from tests.factories import PASSWORD, make_user
 
 LOGIN = "/api/auth/login/"
@@ -54,6 +57,48 @@ async def test_the_answer_is_the_same(
     assert known.content == unknown.content
     headers = [{name: value for name, value in each.headers.items() if name not in OWN} for each in (known, unknown)]
     assert headers[0] == headers[1]
+
+
+@pytest.fixture
+def work(app: Relampago, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """How often passwords are hashed and transactions end: what takes milliseconds."""
+    done: Counter[str] = Counter()
+    for name in ("hash", "verify"):
+        honest = getattr(PasswordHasher, name)
+
+        def counted(*given: Any, name: str = name, honest: Any = honest, **more: Any) -> Any:
+            done[name] += 1
+            return honest(*given, **more)
+
+        monkeypatch.setattr(PasswordHasher, name, counted)
+
+    def committed(_connection: object) -> None:
+        done["commit"] += 1
+
+    event.listen(app.state.engine.sync_engine, "commit", committed)
+    yield done
+    event.remove(app.state.engine.sync_engine, "commit", committed)
+
+
+@pytest.mark.goal("S6", "who has an account shows in no answer and no time", "pairs of counted work")
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("path", [LOGIN, RESEND, REQUEST, RESET, VERIFY])
+async def test_the_work_is_the_same(  # noqa: PLR0917 - fixtures
+    client: httpx.AsyncClient, db: AsyncSession, user: User, work: Counter[str], path: str, state: str
+) -> None:
+    await db.execute(update(User).where(User.id == user.id).values({"is_active": True} | STATES[state]))
+    await db.commit()
+    for sent in (RESEND, REQUEST, LOGIN):
+        await client.post(sent, json=body_of(KNOWN))
+    # The first of a process makes what unknown names are compared with.
+    await client.post(path, json=body_of("first@example.com"))
+    counts = []
+    for email in (KNOWN, UNKNOWN):
+        work.clear()
+        await client.post(path, json=body_of(email))
+        counts.append(dict(work))
+    assert counts[0] == counts[1]
+    assert counts[0].get("verify", 0) == (path == LOGIN)
 
 
 def area_under_curve(one: list[float], other: list[float]) -> float:

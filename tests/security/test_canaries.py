@@ -89,7 +89,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, worker_name: str) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, worker_name: str, *, full_rounds: bool) -> AsyncIterator[Stage]:
     account = tmp_path / "service-account.json"
     async with open_sandbox(account) as sandbox:
         wired = providers(sandbox) | KEYS | {
@@ -100,7 +100,7 @@ async def stage(tmp_path: Path, worker_name: str) -> AsyncIterator[Stage]:
             "MERCADOPAGO_ACCESS_TOKEN": MERCADOPAGO_TOKEN,
             "MERCADOPAGO_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }  # fmt: skip
-        async with open_target(f"canaries_{worker_name}", tmp_path, processes=2, **wired) as target:
+        async with open_target(f"canaries_{worker_name}", tmp_path, processes=1 + full_rounds, **wired) as target:
             command = (sys.executable, "-m", "app", "jobs", "worker")
             worker = Program("worker", command, environment(target.database_url, SECRET, tmp_path) | wired, tmp_path)
             await worker.start()
