@@ -150,10 +150,12 @@ async def test_a_rule_that_cannot_be_looked_at_keeps_no_other_from_it(
 
 
 async def test_who_is_told_and_who_listens(db: AsyncSession, app: Relampago) -> None:
-    """Of three messages two wait, one of them since ninety seconds ago; two look at promotions."""
+    """Each receiver has two messages that wait, one due since ninety seconds ago; the second one asked for a rest."""
     await db.execute(
         text("""
-            WITH hook AS (INSERT INTO webhook (url, secret) VALUES ('https://erp.example', 'sealed') RETURNING id)
+            WITH hook AS (INSERT INTO webhook (url, secret, paused_until)
+                          VALUES ('https://erp.example', 'sealed', NULL),
+                                 ('https://tired.example', 'sealed', now() + interval '1 hour') RETURNING id)
             INSERT INTO webhook_delivery (webhook_id, message_id, event_type, body, state, next_at, finished_at)
             SELECT hook.id, one.name, 'order.paid', '{}', one.state, now() + one.due, now() + one.ended
               FROM hook, (VALUES ('late', 'pending', interval '-90 seconds', NULL::interval),
@@ -167,8 +169,13 @@ async def test_who_is_told_and_who_listens(db: AsyncSession, app: Relampago) -> 
         async with places.around("a", nullcontext()), places.around("b", nullcontext()):
             exposed = (await http.get("/metrics")).text
         left = (await http.get("/metrics")).text
-    assert figure(exposed, "relampago_outgoing_webhooks") == 2
-    assert 90 <= figure(exposed, "relampago_outgoing_webhook_lag_seconds") < 150
+        await db.execute(text("DELETE FROM webhook WHERE url = 'https://erp.example'"))
+        await db.commit()
+        tired = (await http.get("/metrics")).text
+    lag = "relampago_outgoing_webhook_lag_seconds"
+    assert (figure(exposed, "relampago_outgoing_webhooks"), figure(tired, "relampago_outgoing_webhooks")) == (4, 2)
+    assert 90 <= figure(exposed, lag) < 150
+    assert figure(tired, lag) == 0
     assert (figure(exposed, "relampago_live_listeners"), figure(left, "relampago_live_listeners")) == (2, 0)
 
 
