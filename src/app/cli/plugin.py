@@ -1,34 +1,63 @@
-"""Our command groups beside Litestar's own."""
+"""Our command groups beside Litestar's own. A group's module is imported when one of its commands is wanted."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, cast
 
+import click
 from litestar.plugins import CLIPlugin
 
-from app.cli.calendar import calendar
-from app.cli.carts import carts
-from app.cli.catalog import catalog
-from app.cli.demo.commands import demo
-from app.cli.doctor.commands import doctor
-from app.cli.jobs import jobs
-from app.cli.orders import orders
-from app.cli.payments import payments
-from app.cli.promos import promos
-from app.cli.rates import rates
-from app.cli.sheets import sheets
-from app.cli.stock import stock
-from app.cli.users import users
+# Of each command: its module, its name, and what it says of itself. A test compares this with the commands.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("app.cli.carts", "carts", "Carts of visitors and customers."),
+    ("app.cli.catalog", "catalog", "Products as a file."),
+    ("app.cli.database", "database", "Manage SQLAlchemy database components."),
+    ("app.cli.demo.commands", "demo", "Demo data: accounts, a catalogue, stores, promotions. Refused in production."),
+    (
+        "app.cli.doctor.commands",
+        "doctor",
+        "Check database, clocks, providers, queue and invariants, and say what to do.",
+    ),
+    ("app.cli.jobs", "jobs", "The queue: run its worker, look into it."),
+    ("app.cli.orders", "orders", "Orders."),
+    ("app.cli.payments", "payments", "The money: what is known of it, and what is still open."),
+    ("app.cli.promos", "promos", "Flash promotions."),
+    ("app.cli.rates", "rates", "Exchange rates."),
+    ("app.cli.sheets", "sheets", "The shop's spreadsheet."),
+    ("app.cli.stock", "stock", "The units that can be sold."),
+    ("app.cli.users", "users", "Accounts of customers and staff."),
+)
+# The other names, which the help shows beside the first.
+ALIASES = {"database": ("db",)}
 
-if TYPE_CHECKING:
-    from click import Group
 
-GROUPS: tuple["Group", ...] = (carts, catalog, demo, jobs, orders, payments, promos, rates, sheets, stock, users)
-promos.add_command(calendar)
+class Announced(click.Command):
+    """A command by its name and help. It gives up its place in the command line when it is to run."""
+
+    def __init__(self, cli: click.Group, module: str, name: str, text: str, *, hidden: bool = False) -> None:
+        super().__init__(name, help=text, hidden=hidden)
+        self._cli, self._module = cli, module
+        self.aliases: Sequence[str] = ALIASES.get(name, ())
+
+    def load(self) -> click.Command:
+        """The command itself, which has the same name in its module."""
+        name = str(self.name)
+        if isinstance(self._cli.commands.get(name), Announced):
+            # Imported only here: each group brings its domain's services, and the help needs none of them.
+            self._cli.add_command(cast("click.Command", getattr(import_module(self._module), name)))
+        return self._cli.commands[name]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        return self.load().make_context(info_name, args, parent, **extra)
 
 
 class CommandLine(CLIPlugin):
     """Adds the groups of this folder to `litestar` and `relampago`."""
 
-    def on_cli_init(self, cli: "Group") -> None:
-        for group in GROUPS:
-            cli.add_command(group)
-        cli.add_command(doctor)
+    def on_cli_init(self, cli: click.Group) -> None:
+        for module, name, text in COMMANDS:
+            cli.add_command(Announced(cli, module, name, text))
+            for alias in ALIASES.get(name, ()):
+                cli.add_command(Announced(cli, module, name, text, hidden=True), name=alias)

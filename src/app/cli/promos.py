@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.cli.calendar import calendar
 from app.cli.session import run
 from app.domain.notifications.service.notifications import NotificationService
 from app.domain.promos.rules import Segment
@@ -34,6 +35,9 @@ class Reach(msgspec.Struct, frozen=True):
 @click.group(name="promos", help="Flash promotions.")
 def promos() -> None:
     """The group that the commands below join."""
+
+
+promos.add_command(calendar)
 
 
 @promos.command(name="list", help="The newest promotions; their status follows the clock.")
