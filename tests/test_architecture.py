@@ -21,7 +21,7 @@ DOMAINS = [
     "activity", "events", "accounts", "devices", "rates", "site", "inventory", "catalog", "stores", "pricing",
     "marketing", "storefront", "carts", "orders", "customers", "payments", "promos",
 ]  # fmt: skip
-LEAVES = ("email", "notifications", "analytics", "visitors", "sheets", "cron", "webhooks")
+LEAVES = ("email", "notifications", "analytics", "visitors", "sheets", "cron", "webhooks", "moving")
 LINE = [
     *[BASE],
     ("app.clients",),

@@ -24,6 +24,7 @@ DOMAINS_WITH_TABLES: tuple[str, ...] = (
     "analytics",
     "visitors",
     "webhooks",
+    "moving",
 )
 
 

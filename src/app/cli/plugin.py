@@ -18,6 +18,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "doctor",
         "Check database, clocks, providers, queue and invariants, and say what to do.",
     ),
+    ("app.cli.moving.commands", "import", "Data of other shops."),
     ("app.cli.jobs", "jobs", "The queue: run its worker, look into it."),
     ("app.cli.orders", "orders", "Orders."),
     ("app.cli.payments", "payments", "The money: what is known of it, and what is still open."),

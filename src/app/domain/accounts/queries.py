@@ -58,6 +58,9 @@ BY_LOGIN: Select[Any] = (
     .limit(1)
 )
 
+# A hash from elsewhere becomes one of ours, unless the password was changed meanwhile.
+RENEW_HASH = text("UPDATE users SET password_hash = :new WHERE id = :user AND password_hash = :was")
+
 BY_EMAIL: Select[Any] = select(*_COLUMNS).where(_SAME_EMAIL)
 LOCKED_BY_EMAIL: Select[Any] = BY_EMAIL.with_for_update(key_share=True)
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from typing import Any, Protocol
 
+from msgspec import structs
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -67,10 +68,25 @@ class CredentialService:
         if account is None or not right:
             return None
         await attempt.succeeded()
+        return await self._renewed(account, password)
+
+    async def _renewed(self, account: Account, password: str) -> Account | None:
+        """The account as it is now, with a hash of ours; None when its password was changed meanwhile."""
+        new = await self.passwords.hash(password) if self.passwords.outdated(account.password_hash) else None
         fresh = await self._read(queries.BY_ID, user_id=account.id)
-        if fresh is None or not compare_digest(fresh.password_hash.encode(), account.password_hash.encode()):
+        if fresh is None:
             return None
-        return fresh
+        if not compare_digest(fresh.password_hash.encode(), account.password_hash.encode()):
+            # Of two logins at once that find a hash from elsewhere, one was first to replace it.
+            return fresh if new is not None and await self._still(password, fresh) else None
+        if new is None:
+            return fresh
+        await self.session.execute(queries.RENEW_HASH, {"user": fresh.id, "was": fresh.password_hash, "new": new})
+        return structs.replace(fresh, password_hash=new)
+
+    async def _still(self, password: str, fresh: Account) -> bool:
+        await self.session.close()
+        return await self.passwords.matches(password, fresh.password_hash)
 
     async def _read(self, statement: Select[Any], **parameters: Any) -> Account | None:
         row = (await self.session.execute(statement, parameters)).one_or_none()

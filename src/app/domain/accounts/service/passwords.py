@@ -15,6 +15,7 @@ from importlib import resources
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from app.domain.accounts.rules.django_hashes import Work, read_django_hash, spend
 from app.domain.accounts.rules.passwords import Owner, password_problems
 
 # A machine of two cores keeps one of them for everything else.
@@ -47,6 +48,8 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_step_back)
+        # What the dearest hashes from elsewhere cost that this process has met, by scheme.
+        self._dearest: dict[bool, Work] = {}
         self._key = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
 
@@ -61,13 +64,36 @@ class Passwords:
         """Whether the password is the one of `stored`. None, or a hash that no password has, costs the same time."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, password, stored)
 
+    def outdated(self, stored: str) -> bool:
+        """Whether a hash came from elsewhere: after the next right password it is replaced by one of ours."""
+        return read_django_hash(stored) is not None
+
     def _verify(self, password: str, stored: str | None) -> bool:
+        foreign = read_django_hash(stored) if stored is not None else None
+        if foreign is not None:
+            kind = bool(foreign.work.iterations)
+            self._dearest[kind] = max(foreign.work, self._dearest.get(kind, Work()))
+            return foreign.verify(password) or self._fail(foreign.work)
+        return self._verify_ours(password, stored) or self._fail(None)
+
+    def _verify_ours(self, password: str, stored: str | None) -> bool:
         usable = stored if stored is not None and stored.startswith(_PREFIX) else None
         try:
             self._hasher.verify(usable or self._stand_in, password)
         except (VerificationError, InvalidHashError):
             return False
         return usable is not None
+
+    def _fail(self, spent: Work | None) -> bool:
+        """False, after as much time as the dearest failure takes: none tells whether and how a password is stored."""
+        if spent is not None:
+            self._verify_ours("", None)
+        for kind, work in self._dearest.items():
+            if spent is None or bool(spent.iterations) != kind:
+                spend(work)
+            elif kind:
+                spend(Work(work.iterations - spent.iterations))
+        return False
 
     @cached_property
     def _stand_in(self) -> str:
