@@ -104,7 +104,7 @@ async def test_what_moves_and_what_stays(moved: Importer, db: AsyncSession) -> N
     assert reasons(report, "orders") == {
         "6": "status 'entregada' is not known here",
         "7": "total 7.00 is not what subtotal and discounts make",
-        "8": "quantity of its line 8 is 0",
+        "8": "quantity of its line 9 is 0",
     }
     assert reasons(report, "orders", "notes") == {
         "3": "the product 3 of its line 4 did not come",
@@ -113,6 +113,7 @@ async def test_what_moves_and_what_stays(moved: Importer, db: AsyncSession) -> N
     assert reasons(report, "carts") == {"3": "its order 6 did not come"}
     assert reasons(report, "store products") == {"2": "its store 1 or its product 3 did not come"}
     await _figures(db)
+    assert await rows(db, "SELECT (SELECT count(*) FROM event_outbox) + (SELECT count(*) FROM events)") == [(0,)]
     assert (await AuditService(db).report()).findings == []
 
 
@@ -147,7 +148,7 @@ async def _figures(db: AsyncSession) -> None:
     ]
     hours = "extract(epoch FROM at - created_at)::int / 3600"
     of_one = "FROM order_event e JOIN orders o ON o.id = e.order_id WHERE o.id = {} ORDER BY e.id"
-    events = f"SELECT status, {hours} {of_one}"
+    events = f"SELECT e.status, {hours} {of_one}"
     assert await rows(db, events.format(1)) == [("pending", 0), ("paid", 3)]
     assert await rows(db, events.format(3)) == [("pending", 0), ("paid", 0), ("shipped", 48)]
     assert await rows(db, events.format(4)) == [("pending", 0), ("cancelled", 48)]
