@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, cast
 
 import click
@@ -41,11 +42,12 @@ class Announced(click.Command):
         self.aliases: Sequence[str] = ALIASES.get(name, ())
 
     def load(self) -> click.Command:
-        """The command itself, which has the same name in its module."""
+        """The command itself, which has the same name in its module, or as Python writes one that is a keyword."""
         name = str(self.name)
         if isinstance(self._cli.commands.get(name), Announced):
             # Imported only here: each group brings its domain's services, and the help needs none of them.
-            self._cli.add_command(cast("click.Command", getattr(import_module(self._module), name)))
+            written = f"{name}_" if iskeyword(name) else name
+            self._cli.add_command(cast("click.Command", getattr(import_module(self._module), written)))
         return self._cli.commands[name]
 
     def make_context(

@@ -28,7 +28,7 @@ _SHOWN = 50
 
 
 @click.group(name="import", help="Data of other shops.")
-def moving() -> None:
+def import_() -> None:
     """The group that the command below joins."""
 
 
@@ -40,7 +40,7 @@ def _labels(_context: click.Context, _parameter: click.Parameter, given: Sequenc
     return pairs
 
 
-@moving.command(name="django", help="Read a Django shop's PostgreSQL database. A second run goes on where one ended.")
+@import_.command(name="django", help="Read a Django shop's PostgreSQL database. A second run goes on where one ended.")
 @click.option("--source", required=True, envvar="DJANGO_DATABASE_URL", help="postgresql://... of the Django shop.")
 @click.option("--app-label", "labels", multiple=True, callback=_labels, help="WHAT=label, as in products=shop.")
 @click.option("--name", help="What the source is called in our records; its host and database unless given.")
