@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from app.cli.plugin import ALIASES, COMMANDS, Announced, CommandLine
+from app.cli.plugin import ALIASES, COMMANDS, Announced, CommandLine, written
 
 # What a program has loaded is written behind its own output.
 TOLD = """
@@ -39,7 +39,7 @@ def run(program: str, *words: str, folder: Path, **environ: str) -> tuple[subpro
 
 @pytest.mark.parametrize(("module", "name", "text"), COMMANDS, ids=[name for _, name, _ in COMMANDS])
 def test_each_command_is_what_is_said_of_it(module: str, name: str, text: str) -> None:
-    command = getattr(import_module(module), name)
+    command = getattr(import_module(module), written(name))
     assert isinstance(command, click.Command)
     assert (command.name, command.help) == (name, text)
     assert tuple(getattr(command, "aliases", ())) == ALIASES.get(name, ())

@@ -33,6 +33,11 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 ALIASES = {"database": ("db",)}
 
 
+def written(name: str) -> str:
+    """How a command is called in its module: one that is a word of Python's has a line behind it."""
+    return f"{name}_" if iskeyword(name) else name
+
+
 class Announced(click.Command):
     """A command by its name and help. It gives up its place in the command line when it is to run."""
 
@@ -42,12 +47,11 @@ class Announced(click.Command):
         self.aliases: Sequence[str] = ALIASES.get(name, ())
 
     def load(self) -> click.Command:
-        """The command itself, which has the same name in its module, or as Python writes one that is a keyword."""
+        """The command itself, which its module has by this name."""
         name = str(self.name)
         if isinstance(self._cli.commands.get(name), Announced):
             # Imported only here: each group brings its domain's services, and the help needs none of them.
-            written = f"{name}_" if iskeyword(name) else name
-            self._cli.add_command(cast("click.Command", getattr(import_module(self._module), written)))
+            self._cli.add_command(cast("click.Command", getattr(import_module(self._module), written(name))))
         return self._cli.commands[name]
 
     def make_context(
