@@ -21,6 +21,7 @@ from tests.security.payloads import Payload
 from tests.security.places import HEADERS, Door, Place, doors, places
 from tests.security.sending import JSON, hostile
 from tests.security.sockets import PUBLIC, REBINDING, WATCH, Names
+from tests.security.test_fuzz import EXCLUDED
 
 GOAL = "addresses that clients name: no socket outside of the allow-list, no redirect to a stranger"
 SEED, SAMPLE = 20_261_122, 60
@@ -140,10 +141,12 @@ async def test_addresses_in_every_place(
 ) -> None:
     """Whatever takes a text is given an address, and nothing goes there."""
     chance, strange, tried = random.Random(SEED), [], 0
-    chosen = doors() if full_rounds else chance.sample(doors(), SAMPLE)
+    chosen = sorted(doors() if full_rounds else chance.sample(doors(), SAMPLE), key=lambda door: door.id in EXCLUDED)
     with WATCH.watching(*ours):
         for door in chosen:
             make = ROWS[door.id][0][1] if door.id in ROWS else None
+            # One of them ends every token of whoever asks.
+            await mailing.db.refresh(mailing.staff)
             call = await make(mailing) if make else Call()
             for place in everywhere(door, chance, full=full_rounds):
                 url, tried = chance.choice(URLS), tried + 1
