@@ -118,4 +118,4 @@ def development() -> Cluster:
 
 def testing() -> Cluster:
     passwords = {"POSTGRES_PASSWORD": secret("test_owner_password")}
-    return Cluster("test", TEST_OWNER, "postgres", TEST_SETUP, passwords, (*NOT_DURABLE, "max_connections = 200"))
+    return Cluster("test", TEST_OWNER, "postgres", TEST_SETUP, passwords, (*NOT_DURABLE, "max_connections = 400"))

@@ -63,7 +63,18 @@ async def test_mixed_load_through_the_bouncer(world: ScaledWorld, mall: Mall, se
     report = await prove(world, crowd.client)
     assert set(crowd.client.statuses) <= {"200", "201", "400", "409"}
     assert min(report.counts[kind] for kind in ("order ack", "confirm ack", "pay ack")) > 0
-    assert await world.counted("relampago_standby_reads_total", by="standby") > 0
+    await _read_at_the_standby(world, 0)
+
+
+async def _read_at_the_standby(world: ScaledWorld, before: float) -> None:
+    """Sooner or later a list comes from there: on a busy machine it may be late, and is left alone for a second."""
+    async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+
+        async def more() -> bool:
+            assert (await http.get("/api/products/")).status_code == 200
+            return await world.counted("relampago_standby_reads_total", by="standby") > before
+
+        await world.until(more, "the reader is asked", 30.0, 0.2)
 
 
 async def _names(http: httpx.AsyncClient, headers: dict[str, str] | None = None) -> set[str]:
@@ -125,14 +136,8 @@ async def test_a_reader_that_dies_is_not_missed(world: ScaledWorld) -> None:
     async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
         for _ in range(3):
             assert (await http.get("/api/products/")).status_code == 200
-        await asyncio.to_thread(world.reader.start)
-        before = await world.counted("relampago_standby_reads_total", by="standby")
-
-        async def back() -> bool:
-            await http.get("/api/products/")
-            return await world.counted("relampago_standby_reads_total", by="standby") > before
-
-        await world.until(back, "the reader is asked again", 20.0, 0.2)
+    await asyncio.to_thread(world.reader.start)
+    await _read_at_the_standby(world, await world.counted("relampago_standby_reads_total", by="standby"))
 
 
 async def test_the_bouncer_restarts(world: ScaledWorld, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
