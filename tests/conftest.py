@@ -45,6 +45,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Goals(config), "goals")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Suites that cannot be short run in `make chaos` alone."""
+    if config.getoption("--rounds") == "full":
+        return
+    long = [item for item in items if item.get_closest_marker("full_only")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
 @pytest.fixture(scope="session")
 def goals(request: pytest.FixtureRequest) -> Goals:
     """Where a suite notes what it has measured."""

@@ -10,15 +10,6 @@ from tests.chaos.shoppers import Mall
 from tests.chaos.world import World, open_world
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Suites that cannot be short have their quick form in the medley."""
-    if config.getoption("--rounds") == "full":
-        return
-    long = [item for item in items if item.get_closest_marker("full_only")]
-    items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)
-
-
 @pytest.fixture(scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory, full_rounds: bool) -> AsyncIterator[World]:
     async with open_world(tmp_path_factory.mktemp("chaos"), quick=not full_rounds) as opened:

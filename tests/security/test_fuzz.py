@@ -22,7 +22,7 @@ PHASES = "examples,coverage,fuzzing,stateful"
 # is none of the worst; and text is read from numbers, as today's clients send it.
 UNCHECKED = "positive_data_acceptance,negative_data_rejection"
 # After these the run's own caller is nobody any more, or the shop is closed to all.
-EXCLUDED = {"auth_logout_all", "site_config_update", "maintenance_toggle"}
+EXCLUDED = {"auth_logout_all", "site_config_update", "maintenance_toggle", "flash_promos_live"}
 # The alias that schedulers use is not in the contract's list of operations.
 MEANT = {
     ("UnsupportedMethodResponse", "POST /api/payments/update-dollar-rate/"),
@@ -47,6 +47,7 @@ def operations(*, full: bool) -> list[str]:
     return names if full else random.Random(SEED).sample(names, SAMPLE)
 
 
+@pytest.mark.full_only
 @pytest.mark.parametrize("who", ["staff", "owner", "another", "nobody"])
 async def test_no_answer_beside_the_document(
     target: Target, tmp_path: Path, findings: Findings, who: str, *, full_rounds: bool
