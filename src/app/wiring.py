@@ -214,22 +214,26 @@ def _providers(settings: Settings, sessions: async_sessionmaker[AsyncSession]) -
 
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-    engine: AsyncEngine = app.state.engine
     app.state.leaving.tell(app.state.live_board.begin_to_close)
     app.state.leaving.watch()
     await app.state.maintenance.watch.start()
     try:
         yield
     finally:
-        await app.state.live_board.close()
-        await app.state.maintenance.watch.close()
-        await app.state.push_sender.aclose()
-        await app.state.pictures.aclose()
-        await app.state.rate_updater.aclose()
-        await app.state.payment_desk.client.aclose()
-        await app.state.sheet_sync.aclose()
-        await app.state.hold_desk.engine.close()
-        for name in ("payment_intake", "keyed_requests", "authenticator", "throttle", "reads"):
-            await app.state[name].close()
-        await engine.dispose()
-        await end_traces(cast("Relampago", app).edge.inner)
+        await let_go(app)
+
+
+async def let_go(app: Litestar) -> None:
+    """Finish what is under way, then end every connection and task of an application, also of one never started."""
+    await app.state.live_board.close()
+    await app.state.maintenance.watch.close()
+    await app.state.push_sender.aclose()
+    await app.state.pictures.aclose()
+    await app.state.rate_updater.aclose()
+    await app.state.payment_desk.client.aclose()
+    await app.state.sheet_sync.aclose()
+    await app.state.hold_desk.engine.close()
+    for name in ("payment_intake", "keyed_requests", "authenticator", "throttle", "reads"):
+        await app.state[name].close()
+    await app.state.engine.dispose()
+    await end_traces(cast("Relampago", app).edge.inner)

@@ -10,6 +10,7 @@ import pytest
 
 from app.server import Relampago, create_app
 from app.settings import Settings, load_settings
+from app.wiring import let_go
 from tests.conftest import UNTHROTTLED
 from tests.http.limited import Client, limited
 from tests.http.probes import PROBES
@@ -44,7 +45,7 @@ async def probe_app(settings: Settings, database_url: str) -> AsyncIterator[Rela
     await connection.close()
     app = built(settings)
     yield app
-    await app.state.engine.dispose()
+    await let_go(app)
 
 
 @pytest.fixture

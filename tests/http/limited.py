@@ -17,6 +17,7 @@ from app.http.guards import anyone, door, signed_in, staff
 from app.http.throttling import THROTTLE
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings
+from app.wiring import let_go
 
 PEER = ("203.0.113.7", 4711)
 Client = Callable[..., httpx.AsyncClient]
@@ -64,9 +65,7 @@ async def limited(settings: Settings) -> AsyncIterator[Client]:
             chosen = msgspec.structs.replace(settings, throttles=rates, trusted_proxies=proxies)
             app = create_app(chosen)
             app.register(ROUTES)
-            stack.push_async_callback(app.state.engine.dispose)
-            stack.push_async_callback(app.state.hold_desk.engine.close)
-            stack.push_async_callback(app.state.throttle.close)
+            stack.push_async_callback(let_go, app)
             return from_peer(app, peer)
 
         yield client

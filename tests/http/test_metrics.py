@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.jobs.work import Work
 from app.metrics import provider_call
 from app.server import Relampago, create_app
 from app.settings import Settings
+from app.wiring import let_go
 from tests.factories import bearer, make_user
 from tests.http.conftest import offline
 from tests.http.limited import from_peer
@@ -41,8 +43,10 @@ def figure(exposed: str, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-def guarded(settings: Settings) -> Relampago:
-    return create_app(msgspec.structs.replace(settings, metrics_token=TOKEN))
+async def guarded(settings: Settings) -> AsyncIterator[Relampago]:
+    app = create_app(msgspec.structs.replace(settings, metrics_token=TOKEN))
+    yield app
+    await let_go(app)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,6 @@ async def test_who_may_read(guarded: Relampago, peer: tuple[str, int], headers: 
         answer = await http.get("/metrics", headers=headers)
     assert answer.status_code == status
     assert ("relampago_queue_lag_seconds" in answer.text) == (status == 200)
-    await guarded.state.engine.dispose()
 
 
 async def test_without_a_token_none_is_right(settings: Settings) -> None:
@@ -218,4 +221,4 @@ async def test_strangers_requests_are_counted_under_their_routes(settings: Setti
         await http.get("/api/health/", headers={"Origin": "https://elsewhere.example"})
         after = figure((await http.get("/metrics")).text, "relampago_request_seconds_count", **labels)
     assert after == before + 1
-    await app.state.engine.dispose()
+    await let_go(app)

@@ -11,14 +11,20 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
+from app import registry
+from app.jobs.queue import announce
+from app.jobs.schedule import JOBS
 from app.server import create_app
 from app.settings import load_settings
+from app.wiring import let_go
 from tests.chaos.results import Goals
 from tests.conftest import SECRET, empty, fresh_database
 from tests.races.arena import Arena
+from tests.races.interleaving import directing
 from tests.races.pairs import Pairs
 from tests.races.proof import prove
 from tests.races.servers import api_processes, environment
+from tests.races.stepping import FILES, stepped
 
 QUICK_ROUNDS, FULL_ROUNDS = 20, 200
 Round = Callable[[Arena], Awaitable[None]]
@@ -29,18 +35,36 @@ Repeat = Callable[..., Awaitable[None]]
 async def standing(url: str, doors: list[httpx.AsyncClient]) -> AsyncIterator[Arena]:
     """An arena on a database and on whatever answers for it."""
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=8)
-    async with asyncpg.create_pool(url, min_size=1, max_size=16) as pool:
-        yield Arena(doors, pool, async_sessionmaker(engine, expire_on_commit=False), SECRET)
-    await engine.dispose()
+    try:
+        async with asyncpg.create_pool(url, min_size=1, max_size=16) as pool:
+            yield Arena(doors, pool, async_sessionmaker(engine, expire_on_commit=False), SECRET)
+    finally:
+        await engine.dispose()
 
 
-@pytest.fixture(scope="session")
+@asynccontextmanager
+async def stepping_pairs(name: str, gated: str, sample: int | None) -> AsyncIterator[Pairs]:
+    """Pairs on a database of their own, whose functions wait at each of their statements."""
+    registry.load()
+    announce(JOBS)
+    async with (
+        fresh_database(name) as url,
+        directing(url, gated) as director,
+        standing(url, []) as arena,
+    ):
+        for file in FILES:
+            await arena.pool.execute(stepped(file))
+        await arena.furnish()
+        yield Pairs(director, arena, sample)
+
+
+@pytest.fixture(scope="package")
 async def race_database(worker_name: str) -> AsyncIterator[str]:
     async with fresh_database(f"races_{worker_name}") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def arena(race_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
     """Two processes. At the end neither has said a word, and the database has seen no deadlock."""
     folder = tmp_path_factory.mktemp("races")
@@ -55,14 +79,14 @@ async def arena(race_database: str, tmp_path_factory: pytest.TempPathFactory) ->
     assert [log.read_text(encoding="utf-8") for log in logs] == ["", ""]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def glass_database(worker_name: str) -> AsyncIterator[str]:
     """A database that may be broken."""
     async with fresh_database(f"glass_{worker_name}") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def glass_arena(glass_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Arena]:
     """Two applications in this process, each with its own pool and claim engine: for what has to be seen to fail."""
     environ = environment(glass_database, SECRET, tmp_path_factory.mktemp("glass")) | {"LOG_LEVEL": "critical"}
@@ -76,8 +100,7 @@ async def glass_arena(glass_database: str, tmp_path_factory: pytest.TempPathFact
         yield arena
     for app, door in zip(apps, doors, strict=True):
         await door.aclose()
-        await app.state.hold_desk.engine.close()
-        await app.state.engine.dispose()
+        await let_go(app)
 
 
 @pytest.fixture

@@ -5,16 +5,12 @@ from typing import Any
 
 import pytest
 
-from app import registry
-from app.jobs.queue import announce
-from app.jobs.schedule import JOBS
-from tests.conftest import fresh_database
-from tests.races.conftest import standing
-from tests.races.interleaving import Scene, directing
+from tests.races.conftest import stepping_pairs
+from tests.races.interleaving import Scene
 from tests.races.mutants import INVENTORY, PROMOS, SKIP_LOCKED_ALONE, SWEEP_BY_READING
 from tests.races.pairs import Pairs
 from tests.races.proof import prove
-from tests.races.stepping import FILES, stepped
+from tests.races.stepping import stepped
 
 pytestmark = pytest.mark.races
 GATED = r"\breservation|stock_put|stock_sweep|stock_ledger"
@@ -23,17 +19,8 @@ SAMPLE = 12
 
 @pytest.fixture(scope="module")
 async def pairs(worker_name: str, full_rounds: bool) -> AsyncIterator[Pairs]:
-    registry.load()
-    announce(JOBS)
-    async with (
-        fresh_database(f"pairs_{worker_name}") as url,
-        directing(url, GATED) as director,
-        standing(url, []) as arena,
-    ):
-        for file in FILES:
-            await arena.pool.execute(stepped(file))
-        await arena.furnish()
-        yield Pairs(director, arena, None if full_rounds else SAMPLE)
+    async with stepping_pairs(f"pairs_{worker_name}", GATED, None if full_rounds else SAMPLE) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import registry
 from app.domain.accounts.rules.doors import RefreshTokenRefused
 from app.domain.accounts.service.token_pairs import TokenPair, TokenPairService
 from app.domain.catalog.schemas import ProductInput
@@ -24,17 +23,13 @@ from app.domain.orders.service.life import OrderLife
 from app.domain.orders.service.prices import Wanted
 from app.errors import PreconditionFailed
 from app.http.principal import Principal
-from app.jobs.queue import announce
-from app.jobs.schedule import JOBS
 from app.settings import Settings
-from tests.conftest import fresh_database
 from tests.factories import make_user
 from tests.factories_catalog import make_product
 from tests.factories_marketing import make_coupon
-from tests.races.conftest import standing
-from tests.races.interleaving import Piece, Scene, directing
+from tests.races.conftest import stepping_pairs
+from tests.races.interleaving import Piece, Scene
 from tests.races.pairs import Pairs, kinds
-from tests.races.stepping import FILES, stepped
 
 pytestmark = pytest.mark.races
 COUPONS = r"coupon|\borders\b|stock_"
@@ -46,17 +41,8 @@ D = Decimal
 
 @pytest.fixture(scope="module")
 async def pairs(worker_name: str, full_rounds: bool) -> AsyncIterator[Pairs]:
-    registry.load()
-    announce(JOBS)
-    async with (
-        fresh_database(f"shop_{worker_name}") as url,
-        directing(url, COUPONS) as director,
-        standing(url, []) as arena,
-    ):
-        for file in FILES:
-            await arena.pool.execute(stepped(file))
-        await arena.furnish()
-        yield Pairs(director, arena, None if full_rounds else SAMPLE)
+    async with stepping_pairs(f"shop_{worker_name}", COUPONS, None if full_rounds else SAMPLE) as opened:
+        yield opened
 
 
 class Buying:

@@ -64,9 +64,11 @@ async def open_target(name: str, folder: Path, *, processes: int = 1, **settings
     async with fresh_database(name) as url:
         engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
         sessions = async_sessionmaker(engine, expire_on_commit=False)
-        async with api_processes(environment(url, SECRET, folder) | settings, logs) as clients:
-            async with sessions() as session:
-                people = {who: await make_user(session, location=HERE) for who in ("owner", "another")}
-                people["staff"] = await make_staff(session, location=HERE)
-            yield Target(clients, logs, url, sessions, people)
-        await engine.dispose()
+        try:
+            async with api_processes(environment(url, SECRET, folder) | settings, logs) as clients:
+                async with sessions() as session:
+                    people = {who: await make_user(session, location=HERE) for who in ("owner", "another")}
+                    people["staff"] = await make_staff(session, location=HERE)
+                yield Target(clients, logs, url, sessions, people)
+        finally:
+            await engine.dispose()
