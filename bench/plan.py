@@ -1,7 +1,7 @@
 """What is measured, how much of it, and what is asked of the result."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,20 +102,13 @@ USUAL = Mode(
     noops=2000,
     memory_seconds=60,
 )
-FULL = Mode(
-    "full",
+FULL = replace(
+    USUAL,
+    name="full",
     rounds=9,
     seconds=3,
-    warm_seconds=0.5,
     scenarios=(*USUAL.scenarios, COUNTED),
-    fails=True,
-    products=100_000,
-    people=1_000_000,
-    audiences=(50_000, 1000),
-    orders=5_000_000,
-    pushes=10_000,
     promos=100,
-    noops=2000,
     memory_seconds=600,
     sizes=(10_000, 100_000, 1_000_000),
 )

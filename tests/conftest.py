@@ -13,15 +13,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from xdist.scheduler import LoadFileScheduling
 
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
+from tests.broom import Broom
 from tests.chaos.results import Goals
 from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks here
     pytest_sessionfinish,
@@ -32,9 +35,10 @@ from tests.contract.checking import HOOKS
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
+# Their suites share servers that take seconds to start.
+WORLDS = ("tests/chaos/", "tests/races/")
 # Tests that are not about throttles call as often as they like.
 UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
-KEPT_TABLES = {"spatial_ref_sys", "alembic_version"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,12 +50,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Suites that cannot be short run in `make chaos` alone."""
-    if config.getoption("--rounds") == "full":
-        return
-    long = [item for item in items if item.get_closest_marker("full_only")]
-    items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)
+    """What cannot be short runs in `make chaos` alone; the short form of what is long there, in `make test` alone."""
+    other = "quick_only" if config.getoption("--rounds") == "full" else "full_only"
+    left = [item for item in items if item.get_closest_marker(other)]
+    items[:] = [item for item in items if not item.get_closest_marker(other)]
+    config.hook.pytest_deselected(items=left)
+
+
+class ByWorld(LoadFileScheduling):
+    """A file's tests run in one process, and so do all suites that share a world, which is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((folder for folder in WORLDS if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
+    return ByWorld(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -120,17 +135,24 @@ async def _make_template(admin_url: str, name: str) -> None:
 async def fresh_database(suffix: str) -> AsyncIterator[str]:
     """A database of its own, cut from the template; gone afterwards."""
     admin_url, template = _admin_url(), template_name()
+    name = f"relampago_test_{os.getpid()}_{suffix}"
+    drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
     with Path(gettempdir(), f"{template}.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         await _make_template(admin_url, template)
-        name = f"relampago_test_{os.getpid()}_{suffix}"
-        connection = await asyncpg.connect(admin_url)
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await _execute(admin_url, drop, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield _named(admin_url, name)
     finally:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await _execute(admin_url, drop)
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
         await connection.close()
 
 
@@ -203,18 +225,20 @@ async def client(app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncClien
         yield http
 
 
+@pytest.fixture(scope="session")
+async def _broom(database_url: str) -> AsyncIterator[Broom]:
+    async with Broom(database_url) as broom:
+        yield broom
+
+
 @pytest.fixture
-async def _clean(database_url: str) -> AsyncIterator[None]:
+async def _clean(_broom: Broom) -> AsyncIterator[None]:
     """Empties every table after the test; sequences go on, so that no test leans on an id."""
     yield
-    await empty(database_url)
+    await _broom.sweep()
 
 
 async def empty(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        deletes = "; ".join(f'DELETE FROM "{name}"' for (name,) in names if name not in KEPT_TABLES)
-        await connection.execute(f"SET session_replication_role = replica; {deletes}")
-    finally:
-        await connection.close()
+    """Once, for a database of a suite's own."""
+    async with Broom(url) as broom:
+        await broom.sweep()

@@ -6,10 +6,10 @@
 #   docs/deploy/build-image.sh                      # makes localhost/relampago:local
 #   docs/deploy/build-image.sh --volume /etc/ssl/certs:/etc/ssl/certs:ro       # whatever else `buildah build` takes
 #
-# MIRROR, SUITE, TAG and BASE may be set. A BASE that is there already is taken as it is, not made again.
+# MIRROR, SUITE, TAG and BASE may be set; without a MIRROR debootstrap asks the one that it knows. A BASE that is
+# there already is taken as it is, not made again.
 set -eu
 
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
 SUITE=${SUITE:-bookworm}
 TAG=${TAG:-localhost/relampago:local}
 BASE=${BASE:-localhost/relampago-base:$SUITE}
@@ -28,7 +28,7 @@ trap leave EXIT
 make_base() {
     container=$(buildah from scratch)
     root=$(buildah mount "$container")
-    debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$root" "$MIRROR"
+    debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$root" ${MIRROR:+"$MIRROR"}
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc/* "$root"/usr/share/man/*
     buildah umount "$container" >/dev/null
     buildah config --cmd /bin/sh --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"

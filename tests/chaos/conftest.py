@@ -1,4 +1,4 @@
-"""One world for all suites of a session: they hit it one after the other, and each leaves it healed and proven."""
+"""One world for all suites of this folder: they hit it one after the other, and each leaves it healed and proven."""
 
 import random
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from tests.chaos.shoppers import Mall
 from tests.chaos.world import World, open_world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def world(tmp_path_factory: pytest.TempPathFactory, full_rounds: bool) -> AsyncIterator[World]:
     async with open_world(tmp_path_factory.mktemp("chaos"), quick=not full_rounds) as opened:
         yield opened

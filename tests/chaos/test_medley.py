@@ -9,13 +9,11 @@ from tests.chaos.proving import prove, unknown
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.quick_only]
 DRAIN_SECONDS = 10.0
 
 
-async def test_everything_is_hit_once(world: World, mall: Mall, seed: int, full_rounds: bool) -> None:
-    if full_rounds:
-        pytest.skip("each of these has a suite of its own")
+async def test_everything_is_hit_once(world: World, mall: Mall, seed: int) -> None:
     chance, since = random.Random(seed), len(world.journal.calls)
     async with Crowd(world, mall, seed) as crowd:
         await crowd.busy(60)

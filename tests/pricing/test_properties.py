@@ -96,16 +96,13 @@ rules = st.builds(
 )
 # All of them in CI, fewer at a desk.
 EXAMPLES = 5000 if os.environ.get("CI") else 500
-many = settings(max_examples=EXAMPLES, deadline=None)
 
 
 def total_of(found: Sequence[Line], applied: Rules) -> Decimal:
     return price(found, applied, now=NOON, zone=SHOP).total
 
 
-@many
-@given(lines(), rules)
-def test_the_total_is_the_sum_of_its_parts_and_never_below_zero(found: list[Line], applied: Rules) -> None:
+def the_total_is_the_sum_of_its_parts_and_never_below_zero(found: list[Line], applied: Rules) -> None:
     quote = price(found, applied, now=NOON, zone=SHOP)
     assert quote.total >= 0
     assert quote.subtotal == sum(each.line_total for each in quote.lines)
@@ -119,11 +116,7 @@ def test_the_total_is_the_sum_of_its_parts_and_never_below_zero(found: list[Line
             assert amount == amount.quantize(Decimal("0.01"))
 
 
-@many
-@given(lines(), rules, st.randoms(use_true_random=False))
-def test_neither_the_order_of_lines_nor_how_units_arrived_matters(
-    found: list[Line], applied: Rules, chance: Any
-) -> None:
+def neither_the_order_of_lines_nor_how_units_arrived_matters(found: list[Line], applied: Rules, chance: Any) -> None:
     quote = price(found, applied, now=NOON, zone=SHOP)
     shuffled = found.copy()
     chance.shuffle(shuffled)
@@ -138,22 +131,15 @@ def _parts(line: Line, chance: Any) -> list[Line]:
     return [msgspec.structs.replace(line, quantity=quantity) for quantity in quantities]
 
 
-@many
-@given(lines(), rules, st.data())
-def test_without_a_coupon_one_unit_more_never_costs_less(
-    found: list[Line], applied: Rules, data: st.DataObject
-) -> None:
+def without_a_coupon_one_unit_more_never_costs_less(found: list[Line], applied: Rules, place: int) -> None:
     """Of promotions that give one unit a time; one that gives more (six for four) sells the sixth below nothing."""
     applied = msgspec.structs.replace(applied, coupon=None)
-    place = data.draw(st.integers(0, len(found) - 1))
     more = [*found]
     more[place] = msgspec.structs.replace(found[place], quantity=found[place].quantity + 1)
     assert total_of(more, applied) >= total_of(found, applied)
 
 
-@many
-@given(lines(), rules)
-def test_all_of_it_off_is_exactly_nothing(found: list[Line], applied: Rules) -> None:
+def all_of_it_off_is_exactly_nothing(found: list[Line], applied: Rules) -> None:
     whole = Coupon(UUID(int=9), "GRATIS", "percentage", Decimal(100))
     quote = price(found, msgspec.structs.replace(applied, coupon=whole), now=NOON, zone=SHOP)
     assert str(quote.total) == "0.00"
@@ -162,15 +148,25 @@ def test_all_of_it_off_is_exactly_nothing(found: list[Line], applied: Rules) -> 
     assert str(total_of(free, applied)) == "0.00"
 
 
-@many
-@given(lines(), rules, cents)
-def test_a_coupon_larger_than_the_rest_is_clamped(found: list[Line], applied: Rules, beyond: Decimal) -> None:
+def a_coupon_larger_than_the_rest_is_clamped(found: list[Line], applied: Rules, beyond: Decimal) -> None:
     bare = price(found, msgspec.structs.replace(applied, coupon=None), now=NOON, zone=SHOP)
     fixed = Coupon(UUID(int=9), "FIJO", "fixed", bare.total + beyond)
     quote = price(found, msgspec.structs.replace(applied, coupon=fixed), now=NOON, zone=SHOP)
     assert (str(quote.total), quote.discount) == ("0.00", bare.total)
     assert quote.coupon is not None
     assert quote.coupon.discount == bare.total
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(lines(), rules, cents, st.randoms(use_true_random=False), st.data())
+def test_every_purchase(found: list[Line], applied: Rules, beyond: Decimal, chance: Any, data: st.DataObject) -> None:
+    """Each property on each example: making one takes longer than trying it."""
+    place = data.draw(st.integers(0, len(found) - 1))
+    the_total_is_the_sum_of_its_parts_and_never_below_zero(found, applied)
+    neither_the_order_of_lines_nor_how_units_arrived_matters(found, applied, chance)
+    without_a_coupon_one_unit_more_never_costs_less(found, applied, place)
+    all_of_it_off_is_exactly_nothing(found, applied)
+    a_coupon_larger_than_the_rest_is_clamped(found, applied, beyond)
 
 
 @settings(max_examples=EXAMPLES // 5, deadline=None)
