@@ -93,3 +93,14 @@ async def test_every_failure_costs_what_the_dearest_does(monkeypatch: pytest.Mon
     spent.clear()
     assert not await passwords.matches("y", None)
     assert spent == [Work(3000), Work(0, 64, 1, 1)]
+
+
+async def test_another_thread_meets_a_scheme_while_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords()
+    assert await passwords.matches("x", pbkdf2("x"))
+
+    def meanwhile(_work: Work) -> None:
+        assert passwords._verify("x", argon2("x"))
+
+    monkeypatch.setattr(service, "spend", meanwhile)
+    assert not await passwords.matches("x", None)

@@ -88,7 +88,8 @@ class Passwords:
         """False, after as much time as the dearest failure takes: none tells whether and how a password is stored."""
         if spent is not None:
             self._verify_ours("", None)
-        for kind, work in self._dearest.items():
+        # As they are now: another thread may meet the first of a scheme meanwhile.
+        for kind, work in tuple(self._dearest.items()):
             if spent is None or bool(spent.iterations) != kind:
                 spend(work)
             elif kind:
