@@ -244,6 +244,20 @@ async def test_killed_in_the_midst_and_run_again_is_as_if_run_once(
     assert (await AuditService(db).report()).findings == []
 
 
+async def test_a_coupon_used_here_before_its_uses_came_counts_both(moved: Importer, db: AsyncSession) -> None:
+    await moved()
+    uses = (await rows(db, "SELECT used FROM coupon"))[0][0]
+    await db.execute(text("DELETE FROM moved_row WHERE kind = 'coupon uses'"))
+    await db.execute(text("DELETE FROM coupon_use"))
+    await db.execute(
+        text("INSERT INTO coupon_use (coupon_id, purchase_amount, discount_amount) SELECT id, 9, 1 FROM coupon")
+    )
+    await db.execute(text("UPDATE coupon SET used = 1, max_uses = NULL"))
+    await db.commit()
+    assert (await moved())["kinds"]["coupon uses"]["written"] == 1
+    assert await rows(db, "SELECT used, (SELECT count(*) FROM coupon_use) FROM coupon") == [(uses + 1, uses + 1)]
+
+
 async def test_a_dry_run_says_the_same_and_writes_nothing(moved: Importer, db: AsyncSession) -> None:
     dry = await moved("--dry-run")
     assert set(map(len, (await picture(db)).values())) == {0}

@@ -64,7 +64,7 @@ async def move_uses(desk: Desk, rows: Sequence[Row]) -> Moved:
         ] * more
         if uses:
             await desk.session.execute(insert(CouponUse), [use | {"coupon_id": coupon} for use in uses])
-            await desk.session.execute(update(Coupon).where(Coupon.id == coupon).values(used=len(uses)))
+            await desk.session.execute(update(Coupon).where(Coupon.id == coupon).values(used=Coupon.used + len(uses)))
         moved.ids[row["id"]] = coupon
     return moved
 
