@@ -119,10 +119,10 @@ class ProductBatch:
         return {pools[pool].product_id: found for pool, found in (await self.stock.count(counts)).items()}
 
     async def _write(self, changes: Iterable[ProductChange]) -> None:
-        """One statement for all products of which the same columns change."""
+        """One statement for all products of which the same columns change: of one whose units moved, its time."""
         kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for one in changes:
-            if one.values:
+            if one.values or one.units:
                 columns = columns_of({name: value for name, value in one.values.items() if name != "stock"})
                 kinds.setdefault(tuple(sorted(columns)), []).append({"id": one.product_id} | plain(columns))
         for names, rows in kinds.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import func, or_, select, text
@@ -32,6 +32,7 @@ FILES_LOCK = 6_120_944_583_017_266
 _MARKUP = ("name", "brand")
 Row = Mapping[str, str]
 Progress = Callable[[], object]
+T = TypeVar("T")
 
 
 class Report(msgspec.Struct):
@@ -51,12 +52,24 @@ class Report(msgspec.Struct):
         self.errors += told[: MAX_ERRORS - len(self.errors)]
 
 
+class StockRow(msgspec.Struct, frozen=True):
+    """A row that changes a product's stock, until all rows are read."""
+
+    pool_id: int
+    number: int
+    change: ProductChange
+
+
 class CatalogFiles:
-    """In the caller's transaction, which ends without a commit when an import's report has errors."""
+    """In the caller's transaction, which ends without a commit when an import's report has errors.
+
+    Stock is written last, in the order in which orders lock it: buyers wait for that alone, and not for the whole file.
+    """
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.batch = ProductBatch(session)
+        self.counts: list[StockRow] = []
 
     async def count(self) -> int:
         """How many products an export has."""
@@ -77,7 +90,10 @@ class CatalogFiles:
         categories = await self._categories()
         for chunk in _chunks(enumerate(rows, start=1)):
             await self._take({number: row for number, row in chunk if row}, categories, taken, report)
+            await self._note()
             progress()
+        for counts in _chunks(iter(sorted(self.counts, key=lambda one: one.pool_id))):
+            await self._change({one.number: one.change for one in counts}, report)
         if report.created or report.updated:
             await tell_the_sheet(self.session)
         return report
@@ -104,13 +120,23 @@ class CatalogFiles:
             except Invalid as error:
                 refused[number] = words_of(error)
         real = {number: one for number, one in changes.items() if one.values or one.units}
-        errors = await self.batch.change(list(real.values()), None, cause="import")
-        refused |= {n: words_of(errors[one.product_id]) for n, one in real.items() if one.product_id in errors}
+        later = {number for number, one in real.items() if one.units or "stock" in one.values}
+        self.counts += [StockRow(stored[ids[number]].pool_id, number, real[number]) for number in later]
         report.created += len(await self.batch.create(new, None, cause="import"))
-        report.updated += len(real) - len(errors)
         report.unchanged += len(changes) - len(real)
         report.rows += len(rows)
         report.refuse(refused)
+        await self._change({number: one for number, one in real.items() if number not in later}, report)
+
+    async def _change(self, changes: Mapping[int, ProductChange], report: Report) -> None:
+        errors = await self.batch.change(list(changes.values()), None, cause="import")
+        report.refuse({n: words_of(errors[one.product_id]) for n, one in changes.items() if one.product_id in errors})
+        report.updated += len(changes) - len(errors)
+
+    async def _note(self) -> None:
+        """The events of what was written are noted now: those of a whole file would take the commit too long."""
+        for when in ("IMMEDIATE", "DEFERRED"):
+            await self.session.execute(text(f"SET CONSTRAINTS events_of_new, events_of_changes {when}"))
 
     async def _products_of(
         self, rows: Mapping[int, Row], taken: dict[int, int], refused: dict[int, str]
@@ -166,6 +192,6 @@ def _clean(row: Row) -> dict[str, str]:
     return {name: without_markup(cell) if name in _MARKUP else cell for name, cell in row.items()}
 
 
-def _chunks(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Row]]]:
+def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
     while chunk := list(islice(rows, CHUNK)):
         yield chunk
