@@ -53,15 +53,10 @@ class SeenStock(msgspec.Struct, frozen=True):
 
 
 class ProductService:
-    """Writes products in the caller's transaction. Who brings no pictures needs no store for them.
+    """Writes products in the caller's transaction. Who brings no pictures needs no store for them."""
 
-    Who writes many in one transaction is `quiet`, and tells the spreadsheet when all are written: others who write
-    products wait from then on until the transaction ends.
-    """
-
-    def __init__(self, session: AsyncSession, pictures: PictureStore | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, session: AsyncSession, pictures: PictureStore | None = None) -> None:
         self.session = session
-        self.quiet = quiet
         self.pictures = pictures
         self.taken: dict[str, Taken] | None = None
         self.stock = StockService(session)
@@ -95,7 +90,7 @@ class ProductService:
         written = values | {"sku": sku, "stock": data.stock, "variants": data.variants.items}
         deed = Deed(object_id=product_id, description=f"Nuevo producto creado: {data.name}", changes=added(written))
         await self.log.write(actor, "create", "product", deed)
-        await self._tell_the_sheet()
+        await tell_the_sheet(self.session)
         return product_id
 
     async def lock(self, product_id: int, given: Mapping[str, Any]) -> None:
@@ -146,12 +141,8 @@ class ProductService:
         description = f"Producto '{name}' eliminado exitosamente"
         deed = Deed(object_id=product_id, description=description, changes={"name": [name, None]})
         await self.log.write(actor, "delete", "product", deed)
-        await self._tell_the_sheet()
+        await tell_the_sheet(self.session)
         return name
-
-    async def _tell_the_sheet(self) -> None:
-        if not self.quiet:
-            await tell_the_sheet(self.session)
 
     async def _tell_of_change(
         self, product_id: int, before: Mapping[str, Any], after: Mapping[str, Any], actor: Principal | None
@@ -161,7 +152,7 @@ class ProductService:
             description = f"Producto actualizado: {after.get('name', before['name'])}"
             deed = Deed(object_id=product_id, description=description, changes=changes)
             await self.log.write(actor, "update", "product", deed)
-        await self._tell_the_sheet()
+        await tell_the_sheet(self.session)
 
     async def _locked(self, product_id: int) -> Row[*tuple[Any, ...]]:
         statement = (
@@ -221,7 +212,10 @@ class ProductService:
 
 
 async def tell_the_sheet(session: AsyncSession) -> None:
-    """The shop's spreadsheet follows; one job for all that changed until it runs."""
+    """The shop's spreadsheet follows; one job for all that changed until it runs.
+
+    Last of all in a transaction that writes many products: others who write products wait from then on until it ends.
+    """
     await defer(session, PUSH, queueing_lock=PUSH, schedule_at=clock.now() + SOON)
 
 
