@@ -127,3 +127,18 @@ async def test_a_row_that_cannot_be_read_ends_nothing(
     await watch.close()
     assert {(line["event"], line["channel"]) for line in logs} == {("watch_broken", "site_config")}
     assert 1 <= len(logs) <= 10
+
+
+async def test_a_statement_that_fails_is_not_sent_again_at_once(settings: Settings) -> None:
+    """As before the first migration: one look each few seconds, not as many as the database can refuse."""
+    watch = Watch(
+        settings.asyncpg_dsn, channel="site_config", statement="SELECT none FROM nothing", read=str, unknown="unknown"
+    )
+    with capture_logs() as logs:
+        task = asyncio.create_task(watch.start())
+        await asyncio.sleep(0.5)
+    assert [(line["event"], line["reason"]) for line in logs] == [("watch_failed", "UndefinedTableError")]
+    assert watch.value == "unknown"
+    task.cancel()
+    await asyncio.wait({task})
+    await watch.close()

@@ -113,6 +113,8 @@ class Watch(Generic[T]):
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
+            # It is us who end it: nothing was kept from us, and a statement that fails is not to be sent again at once.
+            connection.remove_termination_listener(self._hear)
             connection.terminate()
 
 
