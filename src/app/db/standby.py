@@ -9,7 +9,7 @@ the replica has is served as it is.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,8 +32,10 @@ MARK_SECONDS = 2.0
 # As long as a read waits for the replica: a healthy one is a few milliseconds behind.
 PATIENCE_SECONDS = 0.05
 STEP_SECONDS = 0.002
-# After it was late or failed.
-REST_SECONDS = 1.0
+# As long as it may take to say how far it is, a new connection included. A machine that is gone says nothing.
+ANSWER_SECONDS = 0.5
+# After it was late, and after it failed or was silent.
+REST_SECONDS, AWAY_SECONDS = 1.0, 5.0
 # Commits are acknowledged when they are flushed; what is only inserted may not be sent for a while.
 _MARK = "SELECT CAST(pg_current_wal_flush_lsn() AS text)"
 # One that was promoted replays no more; what it is asked then is the address's business, not ours.
@@ -69,13 +71,17 @@ class Standby:
             return None
         mark = await self.mark()
         line = await self._free.get()
+
+        async def has() -> bool:
+            return bool((await line.fetch(_HAS, mark))[0]["has"])
+
         try:
-            if await self._reaches(line, mark):
+            if mark is None or await self._is_fresh(has):
                 rows = await line.fetch(statement, *arguments)
                 STANDBY_READS.labels("standby").inc()
                 return rows
         except FAILURES as error:
-            self._rest(type(error).__name__)
+            self._rest(type(error).__name__, AWAY_SECONDS)
         finally:
             self._free.put_nowait(line)
         STANDBY_READS.labels("primary").inc()
@@ -89,11 +95,15 @@ class Standby:
             yield otherwise
             return
         async with self._sessions() as session:
+
+            async def has() -> bool:
+                return bool(await session.scalar(_HAS_TOO, {"mark": mark}))
+
             fresh = False
             try:
-                fresh = await self._is_fresh(session, mark)
+                fresh = await self._is_fresh(has)
             except (SQLAlchemyError, *FAILURES) as error:
-                self._rest(type(error).__name__)
+                self._rest(type(error).__name__, AWAY_SECONDS)
             STANDBY_READS.labels("standby" if fresh else "primary").inc()
             yield session if fresh else otherwise
 
@@ -125,33 +135,24 @@ class Standby:
         if not future.done():
             future.set_result(found)
 
-    async def _reaches(self, line: Line, mark: str | None) -> bool:
-        if mark is None:
-            return True
+    async def _is_fresh(self, has: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether it gets there in time. Raises what `has` raises, and TimeoutError when it is silent."""
         until = time.monotonic() + PATIENCE_SECONDS
-        while not (await line.fetch(_HAS, mark))[0]["has"]:
-            if time.monotonic() >= until:
-                self._rest("late")
-                return False
-            await asyncio.sleep(STEP_SECONDS)
-        return True
-
-    async def _is_fresh(self, session: AsyncSession, mark: str) -> bool:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not await session.scalar(_HAS_TOO, {"mark": mark}):
-            if time.monotonic() >= until:
-                self._rest("late")
-                return False
-            await asyncio.sleep(STEP_SECONDS)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while not await has():
+                if time.monotonic() >= until:
+                    self._rest("late", REST_SECONDS)
+                    return False
+                await asyncio.sleep(STEP_SECONDS)
         return True
 
     def _rests(self) -> bool:
         return time.monotonic() < self._resting_until
 
-    def _rest(self, reason: str) -> None:
+    def _rest(self, reason: str, seconds: float) -> None:
         if not self._rests():
             log.warning("standby_rests", reason=reason)
-        self._resting_until = time.monotonic() + REST_SECONDS
+        self._resting_until = time.monotonic() + seconds
 
 
 @asynccontextmanager
