@@ -160,7 +160,7 @@ def put_together(settings: Settings) -> Relampago:
     authorize_without_copies(app)
     name_all_methods(app)
     inner = traced(KnownOrigins.around(super(Relampago, app).__call__, app.cors_config), settings)
-    app.edge = Edge(inner, production=settings.production, leaving=app.state.leaving)
+    app.edge = Edge(inner, production=settings.production, leaving=app.state.leaving, cors=app.cors_config)
     return app
 
 

@@ -94,6 +94,20 @@ async def test_by_its_pace_it_refuses_at_once() -> None:
     await waiting
 
 
+async def test_a_slow_moment_passes() -> None:
+    """Somebody may always wait and so measure the pace, however slow it has been."""
+    lane = Lane(1, patience=5)
+    lane._pace = 60.0
+    await lane.enter()
+    for _ in range(200):
+        waiting = await started(lane)
+        assert lane.waiting == 1
+        lane.leave()
+        await waiting
+    assert lane.expected < lane.patience
+    assert (lane.running, lane.waiting) == (1, 0)
+
+
 async def test_who_sends_slowly_makes_room() -> None:
     lane, sent = Lane(1, patience=5), asyncio.Event()
 
@@ -125,7 +139,12 @@ async def test_who_sends_slowly_makes_room() -> None:
         ("POST", "/api/payments/webhook/", "first"),
         ("PUT", "/cart/checkout", "first"),
         ("PUT", "/cart/cancel", "first"),
+        ("PUT", "/api/cart/checkout", "first"),
+        ("PUT", "/api/cart/cancel", "first"),
+        ("POST", "/api/payments", "first"),
         ("POST", "/cart/reserve", "claims"),
+        ("POST", "/api/cart/reserve", "claims"),
+        ("POST", "/api/cart/reserve/", "claims"),
         ("POST", "/api/payments/create/", "providers"),
         ("POST", "/api/orders/", "changes"),
         ("DELETE", "/api/products/1/", "changes"),
@@ -139,7 +158,7 @@ def test_the_lane_of_a_request(method: str, path: str, lane: str) -> None:
     assert admission.lane_of({"method": method, "path": path}) is getattr(admission, lane)  # type: ignore[typeddict-item]
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/api/health/"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/api/health/", "/api/health"])
 def test_probes_need_no_place(path: str) -> None:
     assert Admission().lane_of({"method": "GET", "path": path}) is None  # type: ignore[typeddict-item]
 
@@ -161,6 +180,19 @@ async def test_who_is_refused_is_told_when_to_come_again(client: httpx.AsyncClie
     full.leave()
     assert (await client.get("/api/categories/")).status_code == 200
     assert full.running == 0
+
+
+async def test_a_script_can_read_the_refusal(client: httpx.AsyncClient, full: Lane) -> None:
+    """And its browser is told that it may ask, whoever looks at what."""
+    origin = {"Origin": "https://shop.example.com"}
+    asking = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    assert (await client.options("/cart/reserve", headers=asking)).status_code == 204
+    assert (await client.options("/cart/reserve")).status_code == 200
+    assert full.waiting == 0
+    answer = await client.get("/api/categories/", headers=origin)
+    assert answer.status_code == 503
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "Retry-After" in answer.headers["access-control-expose-headers"]
 
 
 async def test_others_and_probes_are_not_kept_waiting(client: httpx.AsyncClient, full: Lane) -> None:

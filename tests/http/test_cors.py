@@ -1,8 +1,11 @@
 """Origins match exactly or not at all."""
 
+from typing import Any
+
 import httpx
 import pytest
 
+from app.http.admission import Lane
 from app.server import Relampago
 from tests.http.conftest import client_of, offline
 
@@ -78,3 +81,24 @@ async def test_a_star_lets_everybody_in_without_credentials() -> None:
     answer = await preflight(offline(CORS_ALLOWED_ORIGINS="*"), "https://anything.example")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [(GOOD, GOOD), (EVIL[0], None), (None, None)])
+async def test_what_the_framework_does_not_answer_names_origins_too(
+    app: Relampago, monkeypatch: pytest.MonkeyPatch, origin: str | None, allowed: str | None
+) -> None:
+    async def crash(*_: Any) -> None:
+        raise RuntimeError
+
+    headers = {} if origin is None else {"Origin": origin}
+    answers = []
+    async with client_of(app) as http:
+        monkeypatch.setattr(app.edge.admission, "views", Lane(0, patience=0.0))
+        answers.append(await http.get("/api/categories/", headers=headers))
+        monkeypatch.setattr(app.edge, "inner", crash)
+        answers.append(await http.get("/livez", headers=headers))
+    assert [answer.status_code for answer in answers] == [503, 500]
+    for answer in answers:
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        assert ("access-control-expose-headers" in answer.headers) is (allowed is not None)
+        assert answer.headers["vary"] == "Origin"

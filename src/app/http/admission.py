@@ -64,7 +64,8 @@ class Lane:
         if not self._is_full and not self._waiting:
             self.running += 1
             return
-        if self.expected > self.patience:
+        # One may always wait: the pace is measured by those who do, and without them a slow moment would never be over.
+        if self._waiting and self.expected > self.patience:
             raise Full
         await self._wait()
 
@@ -149,20 +150,24 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 # Answers that go on for as long as somebody listens: they are counted by themselves (streams.py).
-LISTENING = re.compile(r"(?:/api)?/promos/[0-9]+/live/?")
-PROBES = frozenset({"/livez", "/readyz", "/metrics", "/api/health/"})
+LISTENING = re.compile(r"(?:/api)?/promos/[0-9]+/live")
+# Paths are without their last slash, which routes do not ask for. Carts of promotions are the same below `/api`.
+PROBES = frozenset({"/livez", "/readyz", "/metrics", "/api/health"})
+_CARTS = ("/cart", "/api/cart")
 # What money and what is bought already wait for: notifications of payments, checking out, giving a hold back.
 FIRST = frozenset(
     {
-        ("POST", "/api/payments/"),
-        ("POST", "/api/payments/webhook/"),
-        ("PUT", "/cart/checkout"),
-        ("PUT", "/cart/cancel"),
+        ("POST", "/api/payments"),
+        ("POST", "/api/payments/webhook"),
+        *(("PUT", f"{cart}/checkout") for cart in _CARTS),
+        *(("PUT", f"{cart}/cancel") for cart in _CARTS),
     }
 )
-CLAIM = ("POST", "/cart/reserve")
+CLAIMS = frozenset(("POST", f"{cart}/reserve") for cart in _CARTS)
 PROVIDERS = "/api/payments/"
-_VIEWING = frozenset({"GET", "HEAD", "OPTIONS"})
+_VIEWING = frozenset({"GET", "HEAD"})
+# What a browser asks before it sends a buyer's request; the answer is made without looking at anything.
+_ASKING = "OPTIONS"
 
 
 class Admission:
@@ -178,12 +183,12 @@ class Admission:
 
     def lane_of(self, scope: Scope) -> Lane | None:
         """Where a request goes; None for who needs no place."""
-        method, path = scope["method"], scope["path"]  # type: ignore[typeddict-item]
+        method, path = scope["method"], scope["path"].rstrip("/")  # type: ignore[typeddict-item]
         if (method, path) in FIRST:
             return self.first
-        if (method, path) == CLAIM:
+        if (method, path) in CLAIMS:
             return self.claims
-        if path in PROBES or LISTENING.fullmatch(path):
+        if method == _ASKING or path in PROBES or LISTENING.fullmatch(path):
             return None
         if method in _VIEWING:
             return self.views

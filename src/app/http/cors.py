@@ -41,6 +41,18 @@ class KnownOrigins:
         return self.config.is_origin_allowed(origin.decode("latin-1"))
 
 
+def named_origins(scope: Any, config: CORSConfig | None) -> list[tuple[bytes, bytes]]:
+    """The headers that let a browser's script read an answer which the framework does not make."""
+    if config is None:
+        return []
+    headers = [] if config.is_allow_all_origins else [(b"vary", b"Origin")]
+    origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+    if origin is None or not config.is_origin_allowed(origin.decode("latin-1")):
+        return headers
+    allowed = {"Access-Control-Allow-Origin": origin.decode("latin-1"), **config.simple_headers}
+    return [*headers, *((name.lower().encode(), value.encode("latin-1")) for name, value in allowed.items())]
+
+
 def _varying(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers with one `Vary` of all that it names and the origin.
 

@@ -13,9 +13,11 @@ from urllib.parse import unquote_plus
 
 import msgspec
 import structlog
+from litestar.config.cors import CORSConfig
 from litestar.types import Message, Receive, Scope, Send
 
 from app.http.admission import RETRY_SECONDS, Admission, Full, Lane, Turn
+from app.http.cors import named_origins
 from app.http.leaving import Leaving
 from app.http.streams import HEAD
 from app.logs import access_log
@@ -64,8 +66,10 @@ def has_odd_number(path: str) -> bool:
 class Edge:
     """Wraps the application; one instance serves all requests."""
 
-    def __init__(self, inner: Inner, *, production: bool, leaving: Leaving | None = None) -> None:
-        self.inner = inner
+    def __init__(
+        self, inner: Inner, *, production: bool, leaving: Leaving | None = None, cors: CORSConfig | None = None
+    ) -> None:
+        self.inner, self.cors = inner, cors
         self.production = production
         self.admission = Admission()
         self.leaving = leaving or Leaving()
@@ -89,7 +93,7 @@ class Edge:
             log.exception("crash", path=exchange.path)
             if exchange.status:
                 raise
-            await exchange.answer(500, _CRASH)
+            await exchange.answer(500, _CRASH, *named_origins(scope, self.cors))
         finally:
             exchange.log()
             exchange.count(scope.get("path_template", ""))
@@ -98,7 +102,8 @@ class Edge:
         try:
             await lane.enter()
         except Full:
-            await exchange.answer(503, _FULL, (b"retry-after", str(RETRY_SECONDS).encode()))
+            later = (b"retry-after", str(RETRY_SECONDS).encode())
+            await exchange.answer(503, _FULL, later, *named_origins(scope, self.cors))
             return
         try:
             await self.inner(scope, Turn(lane, receive).receive, exchange.send)
