@@ -6,7 +6,7 @@ database as much as one that a single shopper asks for.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 import asyncpg
@@ -23,6 +23,7 @@ WAIT_SECONDS = 5.0
 
 T = TypeVar("T")
 Key = tuple[str, tuple[Hashable, ...]]
+Ask = Callable[[Line, str, tuple[Any, ...]], Awaitable[list[asyncpg.Record]]]
 
 
 class Reads:
@@ -39,21 +40,32 @@ class Reads:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def fetch(
-        self, statement: str, arguments: tuple[Hashable, ...], use: Callable[[list[asyncpg.Record]], T]
+        self,
+        statement: str,
+        arguments: tuple[Hashable, ...],
+        use: Callable[[list[asyncpg.Record]], T],
+        *,
+        primary: bool = False,
     ) -> T:
-        """What `use` makes of the rows, made once for all who share them. Raises AppError without a database."""
+        """What `use` makes of the rows, made once for all who share them. Raises AppError without a database.
+
+        `primary` is for what a replica refuses to do, such as `pg_notify`.
+        """
         key = (statement, arguments)
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._answer(key, future, use))
+            ask = self._ask_primary if primary else self._rows
+            task = asyncio.create_task(self._answer(key, future, use, ask))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         # One who goes away does not take the answer from the others.
         result: T = await asyncio.shield(future)
         return result
 
-    async def _answer(self, key: Key, future: asyncio.Future[Any], use: Callable[[list[asyncpg.Record]], Any]) -> None:
+    async def _answer(
+        self, key: Key, future: asyncio.Future[Any], use: Callable[[list[asyncpg.Record]], Any], ask: Ask
+    ) -> None:
         try:
             while (running := self._running.get(key)) is not None:
                 await asyncio.wait({running})
@@ -69,7 +81,7 @@ class Reads:
         if task is not None:
             self._running[key] = task
         try:
-            future.set_result(use(await self._rows(line, *key)))
+            future.set_result(use(await ask(line, *key)))
         except FAILURES as error:
             _fail(future, app_error_of(error) or error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' to see
@@ -87,6 +99,9 @@ class Reads:
             rows = await self._standby.fetch(statement, arguments)
             if rows is not None:
                 return rows
+        return await self._ask_primary(line, statement, arguments)
+
+    async def _ask_primary(self, line: Line, statement: str, arguments: tuple[Any, ...]) -> list[asyncpg.Record]:
         return await line.fetch(statement, *arguments)
 
     async def close(self) -> None:

@@ -52,7 +52,10 @@ async def _answer(state: State, network: str, promo_id: int) -> Response[str]:
 
 
 def touch_after_commit(session: AsyncSession, board: LiveBoard, promo_id: int) -> None:
-    """Once this transaction is committed, its promotion's watchers are told; after a rollback nobody is."""
+    """Once this transaction is committed, its promotion's watchers are told; after a rollback nobody is.
+
+    To be called when all is written: SQLAlchemy takes the end of a savepoint for a commit too.
+    """
 
     def tell(_session: Any) -> None:
         board.touch(promo_id)

@@ -70,8 +70,9 @@ class PromoController(Controller):
 
     @patch(ONE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_update", opt={ERRORS: (403,)})
     async def change(self, session: AsyncSession, state: State, user: Principal, id: int, data: PromoWrite) -> Promo:  # noqa: A002
+        promo = await PromoService(session).change(user, id, data)
         touch_after_commit(session, state.live_board, id)
-        return await PromoService(session).change(user, id, data)
+        return promo
 
     @post(
         CANCEL,
@@ -81,8 +82,9 @@ class PromoController(Controller):
         opt={ERRORS: (403,), KEYED: True},
     )
     async def cancel(self, session: AsyncSession, state: State, user: Principal, id: int) -> Promo:  # noqa: A002
+        promo = await PromoService(session).cancel(user, id)
         touch_after_commit(session, state.live_board, id)
-        return await PromoService(session).cancel(user, id)
+        return promo
 
     @get(AUDIENCE, guards=[signed_in], before_request=may_change, operation_id="flash_promos_audience")
     async def audience(self, session: AsyncSession, state: State, id: int) -> Audience:  # noqa: A002

@@ -27,6 +27,8 @@ PAUSE_SECONDS = 0.1
 LISTENER_SECONDS = 0.0003
 LOOK_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10.0
+# In one word, which PostgreSQL keeps below 8,000 bytes; the others go with the next.
+MOST_NAMES = 400
 _OVER = frozenset({"finished", "cancelled"})
 
 log = structlog.get_logger("app.live")
@@ -150,12 +152,15 @@ class LiveBoard:
     async def _tell(self) -> None:
         try:
             while self._changed:
-                told, self._changed = self._changed, set()
-                names = ",".join(str(each) for each in sorted(told)[:500])
+                told = sorted(self._changed)[:MOST_NAMES]
+                self._changed.difference_update(told)
+                names = ",".join(str(each) for each in told)
                 try:
-                    await self._reads.fetch(TELL, (CHANNEL, names), len)
+                    await self._reads.fetch(TELL, (CHANNEL, names), len, primary=True)
                 except AppError as error:
                     log.warning("live_not_told", error=type(error).__name__)
+                except Exception:
+                    log.exception("live_not_told")
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:
             self._telling = None
