@@ -10,7 +10,7 @@ from app.clients.webhooks import WebhookClient
 from app.domain.email.service.mails import MailBusy, MailService
 from app.domain.webhooks.rules import schedule
 from app.domain.webhooks.rules.addresses import is_public
-from app.domain.webhooks.service.outbox import Answered, WebhookOutbox
+from app.domain.webhooks.service.outbox import Answered, Message, WebhookOutbox
 from app.jobs.events import number_batch
 from sandbox.webhooks import key_of
 from tests.factories_catalog import make_product
@@ -112,6 +112,59 @@ async def test_a_receiver_that_is_gone(office: PostOffice) -> None:
     async with office.reader.sessions.begin() as session:
         with pytest.raises(MailBusy):
             await MailService(session, office.reader.settings).webhook(**args)
+
+
+async def test_tries_that_end_together_take_turns(office: PostOffice) -> None:
+    """The one that gives the receiver up writes to the messages of the others, which write to the receiver."""
+    webhook = await office.subscribe()
+    for _ in range(4):
+        await make_product(office.reader.db)
+    await office.reader.news()
+    async with office.reader.sessions.begin() as session:
+        taken = await WebhookOutbox(session).take(10, {})
+    gone = Answered(0.1, 410, "", None)
+
+    async def note(message: Message) -> None:
+        async with office.reader.sessions.begin() as session:
+            await WebhookOutbox(session).note(message, gone)
+
+    await asyncio.gather(*(note(message) for message in taken))
+    assert (await office.webhook(webhook["id"]))["disabled_reason"] == "gone"
+    found = await office.deliveries(webhook["id"])
+    assert [delivery["state"] for delivery in found] == ["cancelled"] * 4
+    assert [len((await office.delivery(delivery["id"]))["tries"]) for delivery in found] == [1] * 4
+
+
+async def test_a_receiver_that_is_deleted_meanwhile(office: PostOffice) -> None:
+    webhook = await office.subscribe()
+    await office.happen()
+    async with office.reader.sessions.begin() as session:
+        (taken,) = await WebhookOutbox(session).take(10, {})
+    await office.reader.ask("DELETE", f"/api/webhooks/{webhook['id']}/", status=204)
+    async with office.reader.sessions.begin() as session:
+        await WebhookOutbox(session).note(taken, Answered(0.1, 500, "", None))
+    assert await office.reader.db.scalar(text("SELECT count(*) FROM webhook_attempt")) == 0
+
+
+async def test_a_run_that_is_cut_off_says_nothing_of_its_tries(office: PostOffice) -> None:
+    webhook = await office.subscribe()
+    await office.happen()
+    office.fail(1, delay_seconds=30.0)
+    run = asyncio.create_task(office.deliver())
+    async with asyncio.timeout(5):
+        while (await office.deliveries(webhook["id"]))[0]["attempts"] == 0:
+            await asyncio.sleep(0.02)
+    others = asyncio.all_tasks() - {run}
+    run.cancel()
+    await asyncio.wait({run})
+    assert run.cancelled()
+    sending = [task for task in others if getattr(task.get_coro(), "__name__", "") == "_send"]
+    if sending:
+        await asyncio.wait(sending, timeout=5)
+    (delivery,) = await office.deliveries(webhook["id"])
+    assert (delivery["state"], delivery["last_error"]) == ("pending", "")
+    assert (await office.delivery(delivery["id"]))["tries"] == []
+    assert (await office.webhook(webhook["id"]))["failing_since"] is None
 
 
 async def test_days_of_failure_end_a_subscription(office: PostOffice) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import msgspec
 
+from app.clients.trust import trusted
+
 ANSWER_SECONDS = 15.0
 USER_AGENT = "Relampago-Webhooks/1.0"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -43,7 +45,11 @@ class WebhookClient:
         self._seconds = seconds
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False
+            verify=trusted(),
+            timeout=httpx.Timeout(seconds),
+            limits=limits,
+            follow_redirects=False,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

@@ -54,6 +54,10 @@ CLAIM = text("""
               CASE WHEN w.previous_secret_until > clock_timestamp() THEN w.previous_secret END AS previous_secret
 """)
 
+# Whoever writes down the end of a try begins here, so that tries of one receiver, and staff who change it, take turns:
+# the receiver first, then its messages.
+HOLD = text("SELECT id FROM webhook WHERE id = :id FOR NO KEY UPDATE")
+
 # The lease tells a sender that was taken for dead from its successor, and from a retry by hand meanwhile.
 FINISH = text("""
     UPDATE webhook_delivery

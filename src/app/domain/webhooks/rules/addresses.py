@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # An IPv4 address inside an IPv6 one leads where the IPv4 one does.
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# Nobody's, though Python takes parts of them for somebody's: clouds answer there to the machines inside.
+_NOBODYS = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("fec0::/10"))
 LONGEST = 2000
 BAD = "Enter a URL like https://example.com/hooks, without a user name and without a fragment."
 INSECURE = "The URL begins with https://."
@@ -44,6 +46,8 @@ def is_public(address: Address) -> bool:
     inner = _embedded(address)
     if inner is not None:
         return is_public(inner)
+    if any(address in network for network in _NOBODYS):
+        return False
     special = address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
     return address.is_global and not special and not address.is_link_local and not address.is_private
 

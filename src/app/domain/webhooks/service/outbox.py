@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from cryptography.fernet import InvalidToken
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -105,7 +106,9 @@ class WebhookOutbox:
         return [Message(**row) for row in rows.mappings()]
 
     async def note(self, message: Message, answer: Answered) -> None:
-        """The try's end, and what it means for the message and for its receiver."""
+        """The try's end, and what it means for the message and for its receiver. Nothing for one that was deleted."""
+        if (await self.session.execute(queries.HOLD, {"id": message.webhook_id})).first() is None:
+            return
         tried = {"milliseconds": round(answer.seconds * 1000), "status": answer.status}
         error = answer.error[:ERROR_LENGTH]
         await self.session.execute(insert(WebhookAttempt).values(delivery_id=message.id, error=error, **tried))
@@ -158,13 +161,18 @@ class WebhookOutbox:
         return int(getattr(done, "rowcount", 0))
 
     async def reseal(self, seals: Seals) -> int:
-        """Seal every secret with the present key; how many subscriptions there are."""
-        rows = (await self.session.execute(queries.SECRETS)).all()
-        for row in rows:
-            previous = seals.again(row.previous_secret) if row.previous_secret else None
-            values = {"id": row.id, "secret": seals.again(row.secret), "previous": previous}
+        """Seal every secret with the present key; of how many subscriptions. One that no key opens stays as it is."""
+        done = 0
+        for row in (await self.session.execute(queries.SECRETS)).all():
+            try:
+                previous = seals.again(row.previous_secret) if row.previous_secret else None
+                values = {"id": row.id, "secret": seals.again(row.secret), "previous": previous}
+            except InvalidToken:
+                log.exception("webhook_not_resealed", webhook=row.id)
+                continue
             await self.session.execute(queries.RESEAL, values)
-        return len(rows)
+            done += 1
+        return done
 
 
 def body_of(kind: str, at: dt.datetime, data: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from typing import Protocol
 
+import structlog
 from cryptography.fernet import InvalidToken
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -15,6 +16,8 @@ from app.domain.webhooks.service.sealing import Seals
 
 ROOM = 32
 LOOK_SECONDS = 0.5
+
+log = structlog.get_logger("app.webhooks")
 
 
 class Sent(Protocol):
@@ -50,10 +53,17 @@ class WebhookSender:
     async def run(self, seconds: float) -> int:
         """Send until nothing is due, or until the time is over; how many were tried.
 
-        What is under way at the end is waited for. A run that is cut off leaves its messages to whoever comes when
-        their lease ends: they may arrive twice, under one id.
+        What is under way at the end is waited for. A run that is cut off ends its tries and leaves their messages to
+        whoever comes when their lease ends: they may arrive twice, under one id.
         """
-        until = time.monotonic() + seconds
+        try:
+            await self._run_until(time.monotonic() + seconds)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+        return self.sent
+
+    async def _run_until(self, until: float) -> None:
         while time.monotonic() < until:
             taken = await self._take()
             for message in taken:
@@ -64,7 +74,6 @@ class WebhookSender:
                 await asyncio.wait(self._tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self._tasks:
             await asyncio.wait(self._tasks)
-        return self.sent
 
     async def _take(self) -> list[Message]:
         room = ROOM - len(self._tasks)
@@ -82,6 +91,9 @@ class WebhookSender:
             self._tasks.discard(ended)
             self._busy[message.webhook_id] -= 1
             self.sent += 1
+            if not ended.cancelled() and (error := ended.exception()) is not None:
+                # The message is somebody's again when its lease ends.
+                log.warning("webhook_try_not_noted", delivery=message.id, error=type(error).__name__)
 
         task.add_done_callback(done)
 
