@@ -1,7 +1,7 @@
 """Failures on request: the next answers of a provider come late, as an error, or not at all."""
 
 from collections import deque
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -17,20 +17,7 @@ Provider = Literal[
     "smtp",
     "webhooks",
 ]
-PROVIDERS: frozenset[str] = frozenset(
-    {
-        "mercadopago",
-        "fcm",
-        "google",
-        "sheets",
-        "cloudinary",
-        "dolarapi",
-        "bluelytics",
-        "argentinadatos",
-        "smtp",
-        "webhooks",
-    }
-)
+PROVIDERS: frozenset[str] = frozenset(get_args(Provider))
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
