@@ -135,6 +135,18 @@ async def test_a_head_has_a_size(target: Target, findings: Findings, name: str) 
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:300]
 
 
+async def test_a_refusal_reaches_whoever_is_still_sending(target: Target) -> None:
+    """What comes after a refused head lies unread when we close: the answer must not be lost with it."""
+    for _ in range(20):
+        wire = await connect(target)
+        with suppress(ConnectionError):
+            for _ in range(8):
+                await wire.send(b"GET / HTTP/1.1\r\n" + b"a" * 65_536)
+        answer = await wire.rest()
+        wire.writer.close()
+        assert answer.startswith(b"HTTP/1.1 4"), answer[:100]
+
+
 async def test_headers_after_the_body_are_nobodys(target: Target) -> None:
     """What a proxy in front has not looked at is not believed here: without a token, it stays a 401."""
     token = target.headers("owner")["Authorization"].encode()

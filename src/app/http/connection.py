@@ -21,7 +21,7 @@ HEADERS = 100
 
 # A name, an address of version 4 or one of version 6, and a port.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_HEAD, _BODY, _DONE = "head", "body", "done"
+_HEAD, _BODY, _DONE, _REFUSED = "head", "body", "done", "refused"
 
 
 class Refused(Exception):
@@ -38,6 +38,9 @@ class Connection(HttpToolsProtocol):
     body_bytes = 8 << 10
     # For so long may an answer lie here without a byte of it taken.
     answer_seconds = 30.0
+    # What is sent on after a refusal is heard out so long and so far: a close before it takes the answer back.
+    linger_seconds = 2.0
+    linger_bytes = 1 << 20
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -58,6 +61,9 @@ class Connection(HttpToolsProtocol):
         self._stage, self._since, self._bytes = stage, self.loop.time(), 0
 
     def data_received(self, data: bytes) -> None:
+        if self._stage == _REFUSED:
+            self._hear_out(data)
+            return
         if self._stage == _DONE:
             self._enter(_HEAD)
         self._bytes += len(data)
@@ -138,7 +144,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         """The last answer on a connection; none where another has begun or nobody has asked."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._stage == _REFUSED:
             return
         cycle: Any = self.cycle  # None before the first request
         under_way = cycle is not None and not cycle.response_complete
@@ -147,8 +153,24 @@ class Connection(HttpToolsProtocol):
             REQUESTS.labels("other", "none", str(status.value)).observe(0)
         if under_way:  # who waits for the rest of the body is told that there is none
             cycle.disconnected = True
+            cycle.waiting_for_100_continue = False
             cycle.message_event.set()
-        self.transport.close()
+        if self.pipeline:  # an earlier request may still be answering
+            self.transport.close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Says that nothing more comes. A socket that is closed with bytes unread is reset, and the answer is lost."""
+        self._enter(_REFUSED)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(self.linger_seconds, self.transport.close)
+
+    def _hear_out(self, data: bytes) -> None:
+        self._bytes += len(data)
+        if self._bytes > self.linger_bytes:
+            self.transport.close()
 
 
 def _answer(status: HTTPStatus) -> bytes:
