@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.jobs import queue
 from app.jobs.queue import Job, UnknownJob, announce, announced, defer, defer_many, job
 from app.jobs.work import Work
+from app.settings import Settings
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -90,6 +92,27 @@ async def test_ids_of_a_batch_come_in_the_order_of_its_arguments(db: AsyncSessio
     assert ids == sorted(ids)
     rows = await db.execute(text("SELECT id, args ->> 'number' FROM procrastinate_jobs ORDER BY id"))
     assert [tuple(row) for row in rows] == [(job_id, str(n)) for n, job_id in enumerate(ids)]
+
+
+async def test_of_many_jobs_a_worker_hears_once(db: AsyncSession, settings: Settings) -> None:
+    """Each has its note of when it was queued; that there are some is said once a queue and statement."""
+    heard: list[dict[str, object]] = []
+    listener = await asyncpg.connect(settings.asyncpg_dsn)
+    try:
+        for channel in ("procrastinate_any_queue_v1", "procrastinate_queue_v1#mail"):
+            await listener.add_listener(channel, lambda *told: heard.append({told[2]: json.loads(told[3])}))
+        ids = await defer_many(db, "probe:queue", [{"number": n} for n in range(5)], queue="mail")
+        await db.commit()
+        async with asyncio.timeout(4):
+            while len(heard) < 2:
+                await asyncio.sleep(0.002)
+        await listener.execute("SELECT 1")
+    finally:
+        await listener.close()
+    said = {"type": "job_inserted", "job_id": max(ids)}
+    assert heard == [{"procrastinate_queue_v1#mail": said}, {"procrastinate_any_queue_v1": said}]
+    notes = await db.execute(text("SELECT job_id, type::text FROM procrastinate_events ORDER BY id"))
+    assert [tuple(row) for row in notes] == [(job_id, "deferred") for job_id in ids]
 
 
 async def test_an_empty_batch_is_no_job(db: AsyncSession) -> None:
