@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.domain.inventory.rules import CONTENDED_SLOTS, Finding
-from app.domain.inventory.service import NotEnough, StockService, audit
+from app.domain.inventory.schemas import PoolLeft
+from app.domain.inventory.service import NotEnough, StockService, TooFew, Trade, audit
 from app.http.fields import INT4_MAX
 from tests.inventory.stockroom import HOUR, Stockroom, now
 
@@ -202,3 +203,31 @@ async def test_writes_at_once_take_turns(room: Stockroom, sessions: async_sessio
     (free,) = await room.free(pool)
     assert free in {3, 50, 0, 17}
     assert 10 + sum(differences) == free
+
+
+async def test_a_trade_takes_from_all_pools_at_once(room: Stockroom) -> None:
+    """From the first slots first; what several take of one pool is summed."""
+    wide, narrow, last = await room.pool(18, 16), await room.pool(5), await room.pool(3)
+    trades = [
+        Trade(narrow, 2, "order 1"),
+        Trade(wide, 5, "order 1"),
+        Trade(wide, 1, "order 2"),
+        Trade(last, 3, "order 2"),
+    ]
+    left = await room.stock.trade(trades)
+    await room.db.commit()
+    assert left == [PoolLeft(wide, 12, 6), PoolLeft(narrow, 3, 2), PoolLeft(last, 0, 3)]
+    assert await room.slots(wide) == [0, 0, 0, 0, *[1] * 12]
+    assert await room.slots(narrow) + await room.slots(last) == [3, 0]
+    assert await room.ledger(wide) == [(18, "opening"), (-5, "sale"), (-1, "sale")]
+    assert (await audit(room.db))[1] == []
+
+
+async def test_a_trade_of_which_one_pool_has_too_little_takes_nothing(room: Stockroom) -> None:
+    wide, short = await room.pool(18, 16), await room.pool(1)
+    with pytest.raises(TooFew) as refused:
+        await room.stock.trade([Trade(wide, 9, "order 1"), Trade(short, 2, "order 1")])
+    assert refused.value.short == [PoolLeft(short, 1, 2)]
+    await room.db.commit()
+    assert await room.free(wide, short) == [18, 1]
+    assert await room.ledger(wide) == [(18, "opening")]
