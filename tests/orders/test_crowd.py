@@ -44,6 +44,30 @@ async def test_many_orders_are_few_transactions(counter: Counter) -> None:
     assert [await counter.value(free, pool=product.pool_id) for product in own] == [3] * BUYERS
 
 
+async def test_what_is_answered_is_what_is_stored(counter: Counter) -> None:
+    """The answer is made of what was written, and not of what was read again: that is the same."""
+    _, shopper = await counter.shopper()
+    shown = {"image": "pots/red.webp", "volume": "5 l", "dimensions": "10 x 10", "special_promotion_name": "Primavera"}
+    options = {"Color": [("Rojo", 5, "10.00")], "Talle": [("M", 5, "0.00")]}
+    pot = await make_product(counter.db, options=options, has_special_promotion=True, discount=Decimal(15), **shown)
+    seed = await make_product(counter.db, price=Decimal("0.10"))
+    where = {"shipping_street": "Sarmiento", "shipping_number": "12", "shipping_city": "Rosario"}
+    lines = (
+        line(pot, 2, variants={"Talle": "M", "Color": "Rojo"}),
+        line(seed, 3, variants_label="a granel"),
+        line(pot, 1, variants={"Color": "Rojo", "Talle": "M"}, variants_label="la roja"),
+    )
+    answer = await create(counter, shopper, *lines, payment_method="online", delivery_type="delivery", **where)
+    assert answer.status_code == 201
+    order = answer.json()
+    again = await counter.client.get(f"/api/orders/{order['id']}/", headers=shopper)
+    assert order == again.json()
+    assert list(order) == list(again.json())
+    assert [item["variants_label"] for item in order["products"]] == ["Color: Rojo, Talle: M", "a granel", "la roja"]
+    assert order["products"][0]["product_details"]["image"].endswith("/pots/red.webp")
+    assert (order["shipping_city"], order["payment_method"]) == ("Rosario", "online")
+
+
 async def test_what_is_refused_is_refused_alone(counter: Counter) -> None:
     soil = await make_product(counter.db, stock=50, price=Decimal("10.00"))
     rare = await make_product(counter.db, stock=1, price=Decimal("10.00"))

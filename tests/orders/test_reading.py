@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.domain.orders.models import Order
 from app.domain.orders.queries import lists
-from app.domain.orders.queries.reading import ITEMS
+from app.domain.orders.queries.reading import items
 from tests.factories_catalog import make_product, make_store
 from tests.orders.counter import Counter
 from tests.shop import Headers
@@ -261,7 +261,7 @@ async def test_ten_thousand_orders_of_one_customer(counter: Counter) -> None:
         page = lists.page(mine, 10, offset, 10_000)
         shown = [row.id for row in await counter.db.execute(page)]
         needed[offset] = (
-            counting + await milliseconds(counter, page) + await milliseconds(counter, ITEMS.params(ids=shown))
+            counting + await milliseconds(counter, page) + await milliseconds(counter, items().params(ids=shown))
         )
     assert max(needed.values()) < 5, needed
 

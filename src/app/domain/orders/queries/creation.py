@@ -18,7 +18,8 @@ NUMBERS = text("""
 """).bindparams(bindparam("count", type_=Integer))
 
 # Orders, their lines in their order, and the first entries of their timelines, each as JSON: one way to the database
-# and back.
+# and back. It answers with what the caller does not know: the lines in their order, each with its order's instants and
+# its product as it is shown.
 WRITE = text("""
     WITH made AS (
         INSERT INTO orders (
@@ -32,7 +33,7 @@ WRITE = text("""
                r.bulk_promotion_discount, r.discount, r.total, r.coupon_id, r.dollar_rate, r.anonymous_id,
                CASE WHEN r.status = 'paid' THEN clock_timestamp() END
           FROM jsonb_populate_recordset(NULL::orders, CAST(:orders AS jsonb)) r
-        RETURNING id
+        RETURNING id, created_at, updated_at
     ), lines AS (
         INSERT INTO order_item (order_id, product_id, pool_ids, quantity, price, variants, variants_label)
         SELECT i.order_id, i.product_id, i.pool_ids, i.quantity, i.price, i.variants, i.variants_label
@@ -40,8 +41,15 @@ WRITE = text("""
                order_id bigint, place integer, product_id bigint, pool_ids bigint[], quantity integer, price numeric,
                variants jsonb, variants_label text)
          ORDER BY i.order_id, i.place
+        RETURNING id, order_id, product_id
+    ), moves AS (
+        INSERT INTO order_event (order_id, status, by_id, cause)
+        SELECT e.order_id, e.status, e.by, e.cause
+          FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e (order_id bigint, status text, by bigint, cause text)
     )
-    INSERT INTO order_event (order_id, status, by_id, cause)
-    SELECT e.order_id, e.status, e.by, e.cause
-      FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e (order_id bigint, status text, by bigint, cause text)
+    SELECT l.id, l.order_id, l.product_id, m.created_at, m.updated_at, p.name, p.image, p.volume, p.dimensions,
+           p.currency, p.has_special_promotion, p.special_promotion_name
+      FROM lines l JOIN made m ON m.id = l.order_id
+      LEFT JOIN LATERAL (SELECT * FROM product WHERE id = l.product_id OFFSET 0) p ON true
+     ORDER BY l.id
 """)

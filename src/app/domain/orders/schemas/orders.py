@@ -96,7 +96,7 @@ def order_of(
 
 
 def item_of(row: Any, media_url: str) -> OrderItem:
-    """A row of `queries.ITEMS`. `media_url` leads the names of stored pictures; a provider's address stays."""
+    """A row of `queries.items`. `media_url` leads the names of stored pictures; a provider's address stays."""
     return OrderItem(row.id, product_of(row, media_url), row.quantity, row.price, row.variants, row.variants_label)
 
 

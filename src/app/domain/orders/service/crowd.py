@@ -17,12 +17,13 @@ from app.db.failures import app_error_of
 from app.domain.inventory.service import StockService, TooFew, Trade
 from app.domain.orders import rules
 from app.domain.orders.queries import creation as queries
-from app.domain.orders.queries import lists, reading
+from app.domain.orders.queries import lists
 from app.domain.orders.schemas import orders as schemas
 from app.domain.orders.service.creation import Placer
 from app.domain.orders.service.drafts import Draft, NewOrder, write
+from app.domain.orders.service.placed import placed_of
 from app.domain.orders.service.prices import OrderPricer, risen, units_of
-from app.domain.orders.service.reading import OrderReader
+from app.domain.orders.service.reading import OrderReader, media_url_of
 from app.domain.storefront.service.quotes import Quote
 from app.errors import AppError
 from app.http.principal import Principal
@@ -52,6 +53,7 @@ class OrderCrowd:
     def __init__(self, sessions: async_sessionmaker[AsyncSession], settings: Settings) -> None:
         self.sessions = sessions
         self.settings = settings
+        self.media_url = media_url_of(settings)
         # Whether there was too little of something a moment ago: only then it is looked at before.
         self._scarce = False
         # What failed for all is tried alone by everybody, at the same time.
@@ -132,10 +134,8 @@ class OrderCrowd:
         return found
 
     async def _written(self, session: AsyncSession, drafts: Sequence[Draft]) -> dict[int, schemas.Order]:
-        """They are read before their stock is locked, as in `Placer.place_and_read`."""
-        await write(session, drafts)
-        ids = {"ids": [draft.id for draft in drafts]}
-        placed = await OrderReader(session, self.settings).read(reading.BY_IDS, ids)
+        """Their stock is locked last, as in `Placer.place_and_read`."""
+        placed = placed_of(drafts, await write(session, drafts), self.media_url)
         trades = [
             Trade(pool_id, units, f"order {draft.id}")
             for draft in drafts
@@ -146,7 +146,7 @@ class OrderCrowd:
         except TooFew:
             self._scarce = True
             raise
-        return {order.id: order for order in placed}
+        return placed
 
 
 def _is_plain(order: NewOrder, quote: Quote, minimum: Decimal) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.activity.service import ActivityService, Deed
@@ -55,17 +56,21 @@ class Draft(msgspec.Struct, frozen=True):
         return "pending" if self.quote.total else "paid"
 
 
-async def write(session: AsyncSession, drafts: Sequence[Draft]) -> None:
-    """Orders, their lines, their first events, the log and the jobs, in the caller's transaction."""
+async def write(session: AsyncSession, drafts: Sequence[Draft]) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Orders, their lines, their first events, the log and the jobs, in the caller's transaction.
+
+    The rows of `queries.WRITE`: the lines, the orders in the order of their ids.
+    """
     values = {
         "orders": [_columns(draft) for draft in drafts],
         "items": [_item(draft, line) for draft in drafts for line in draft.quote.lines],
         "events": [_event(draft) for draft in drafts],
     }
     texts = {name: msgspec.json.encode(rows).decode() for name, rows in values.items()}
-    await session.execute(queries.WRITE, texts)
+    lines = (await session.execute(queries.WRITE, texts)).all()
     await ActivityService(session).write_each("order", "order", [(draft.actor, _deed(draft)) for draft in drafts])
     await defer_all(session, [news for draft in drafts for news in news_of(draft.id)])
+    return lines
 
 
 def _deed(draft: Draft) -> Deed:
@@ -77,8 +82,7 @@ def _columns(draft: Draft) -> dict[str, Any]:
     """As JSON, money as text."""
     order, quote = draft.order, draft.quote
     return {
-        **_NO_CONTACT,
-        **order.contact,
+        **contact_of(order),
         "id": draft.id,
         "user_id": order.user_id,
         "anonymous_id": order.anonymous_id,
@@ -99,7 +103,6 @@ def _event(draft: Draft) -> dict[str, Any]:
 
 
 def _item(draft: Draft, line: QuotedLine) -> dict[str, Any]:
-    label = draft.order.lines[line.place].label
     return {
         "order_id": draft.id,
         "place": line.place,
@@ -108,5 +111,15 @@ def _item(draft: Draft, line: QuotedLine) -> dict[str, Any]:
         "quantity": line.quantity,
         "price": str(line.unit_price),
         "variants": line.variants,
-        "variants_label": (label or line.variants_label)[:LABEL_LENGTH],
+        "variants_label": label_of(draft, line),
     }
+
+
+def contact_of(order: NewOrder) -> Mapping[str, Any]:
+    """Who gets an order where, every column named."""
+    return {**_NO_CONTACT, **order.contact}
+
+
+def label_of(draft: Draft, line: QuotedLine) -> str:
+    """The client's words for a line's choice, else the shop's."""
+    return (draft.order.lines[line.place].label or line.variants_label)[:LABEL_LENGTH]

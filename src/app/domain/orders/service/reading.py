@@ -20,12 +20,17 @@ from app.settings import Settings
 UNKNOWN = "No Order matches the given query."
 
 
+def media_url_of(settings: Settings) -> str:
+    """What leads the names of stored pictures."""
+    return f"{settings.public_url}{MEDIA_PATH}"
+
+
 class OrderReader:
     """Orders as the contract shows them, with their lines: as many statements for many as for one."""
 
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
-        self.media_url = f"{settings.public_url}{MEDIA_PATH}"
+        self.media_url = media_url_of(settings)
 
     async def one(self, order_id: int, condition: lists.Condition, *, timeline: bool) -> schemas.Order:
         """Raises NotFound, also for an order outside of the condition."""
@@ -42,12 +47,12 @@ class OrderReader:
         rows = (await self.session.execute(statement, values)).all()
         ids = {"ids": [row.id for row in rows]}
         items: dict[int, list[schemas.OrderItem]] = defaultdict(list)
-        for item in await self.session.execute(queries.ITEMS, ids):
+        for item in await self.session.execute(queries.items(), ids):
             items[item.order_id].append(schemas.item_of(item, self.media_url))
         coupons = await coupon_details(self.session, (row.coupon_id for row in rows))
         moves: dict[int, list[schemas.OrderMove]] = defaultdict(list)
         if timeline:
-            for move in await self.session.execute(queries.MOVES, ids):
+            for move in await self.session.execute(queries.moves(), ids):
                 moves[move.order_id].append(schemas.OrderMove(move.at, move.status, move.by_id, move.cause))
         return [
             schemas.order_of(row, items[row.id], coupons.get(row.coupon_id), moves[row.id] if timeline else UNSET)

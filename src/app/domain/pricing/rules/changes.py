@@ -29,6 +29,8 @@ def valid_until(lines: Sequence[Line], rules: Rules, *, now: dt.datetime, zone: 
     timers = list(_timers(rules, zone))
     waiting = [(edge, number) for number, following in enumerate(timers) for edge in following(now)]
     heapq.heapify(waiting)
+    if not waiting:
+        return None
     kept = _terms(lines, rules, now, zone)
     edge = None
     for _ in range(MOST_EDGES):
