@@ -49,7 +49,7 @@ class Placer:
         quote = await pricer.quote(
             order.lines, coupon_code=order.coupon_code, coupon_id=order.coupon_id, user_id=order.user_id
         )
-        order_id, minimum = (await self.session.execute(queries.NUMBER)).one()
+        order_id, minimum, _ = (await self.session.execute(queries.NUMBER)).one()
         await self._check(order, quote, minimum)
         if order.anonymous_id is not None:
             cart = await CartService(self.session).convert(order.anonymous_id, order_id, order.user_id)
