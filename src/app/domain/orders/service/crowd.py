@@ -30,6 +30,8 @@ from app.http.principal import Principal
 from app.settings import Settings
 
 BATCH = 32
+# For so many seconds after a batch its buyers may come again, and others with them: half a batch costs nearly as much.
+PATIENCE = 0.005
 # Whoever holds a lock that one of them needs must not keep the others waiting.
 WAIT = "250ms"
 # After these nothing is stored.
@@ -58,7 +60,7 @@ class OrderCrowd:
         self._scarce = False
         # What failed for all is tried alone by everybody, at the same time.
         self._crowd: Coalescer[Buyer, schemas.Order | None] = Coalescer(
-            self._place, limit=BATCH, splits=lambda _error: False
+            self._place, limit=BATCH, splits=lambda _error: False, patience=PATIENCE
         )
 
     @staticmethod
