@@ -24,12 +24,7 @@ def _count(shape: Any, below: Any) -> ColumnElement[Any]:
 
 
 async def _alone(
-    self: Any,
-    statement: str,
-    arguments: tuple[Hashable, ...],
-    use: Callable[[list[asyncpg.Record]], Any],
-    *,
-    primary: bool = False,  # noqa: ARG001 - there is no replica
+    self: Any, statement: str, arguments: tuple[Hashable, ...], use: Callable[[list[asyncpg.Record]], Any]
 ) -> Any:
     """A statement for each request, also for equal ones that wait together."""
     async with self._room:

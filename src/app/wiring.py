@@ -133,6 +133,15 @@ CONTROLLERS: Sequence[ControllerRouterHandler] = (
 )
 
 
+class Routes(Router):
+    """All routes of one application, of controllers alone: nobody else has them, and Litestar need not copy them."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Routes":
+        return self
+
+
 def put_together(settings: Settings) -> Relampago:
     """Build the application. Nothing connects before the lifespan starts."""
     configure_logs(settings.log_level)
@@ -140,7 +149,7 @@ def put_together(settings: Settings) -> Relampago:
     announce(JOBS)
     engine = create_engine(settings)
     app = Relampago(
-        route_handlers=[Router(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
+        route_handlers=[Routes(path="/", route_handlers=[*CONTROLLERS, *DOCS_HANDLERS])],
         dependencies=DEPENDENCIES,
         state=State(_state(settings, engine)),
         middleware=[TransactionMiddleware, IdempotencyMiddleware],

@@ -10,7 +10,6 @@ import httpx
 import msgspec
 
 from app.clients.errors import Unavailable
-from app.clients.owned import OwnsHttp
 from app.clients.trust import trusted
 from app.metrics import provider_call
 from app.settings import Settings
@@ -66,7 +65,7 @@ class _Day(msgspec.Struct):
     fecha: dt.date | None = None
 
 
-class DollarRateClient(OwnsHttp):
+class DollarRateClient:
     """Asks the sources; remembers in this process which of them fail. Close it with `aclose()`, or use it in `async
     with`.
     """
@@ -87,6 +86,15 @@ class DollarRateClient(OwnsHttp):
                 "argentinadatos": settings.argentinadatos_base_url,
             },
         )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
 
     def sources(self) -> list[Source]:
         """In the order in which to ask: those that keep failing come last."""

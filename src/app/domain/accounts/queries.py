@@ -1,12 +1,13 @@
 """How accounts are found."""
 
 import datetime as dt
+from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import ARRAY, BigInteger, Select, String, and_, any_, bindparam, func, select, text
 
-from app.db.prepared import argument, prepare
+from app.db.prepared import Prepared, argument, prepare
 from app.domain.accounts.models import Profile, User, VerificationCode
 from app.domain.accounts.rules.codes import TRIES
 from app.domain.accounts.rules.passwords import Owner
@@ -41,13 +42,18 @@ _COLUMNS = (*(getattr(User, name) for name in Account.__struct_fields__[:-1]), U
 
 # Built once: the first runs with nearly every request.
 BY_ID: Select[Any] = select(*_COLUMNS).where(User.id == bindparam("user_id"), User.deleted_at.is_(None))
-# The same of many users at once, as the driver takes it.
-_ANY_ID = User.id == any_(argument("ids", ARRAY(BigInteger)))
-BY_IDS = prepare(select(*_COLUMNS).where(_ANY_ID, User.deleted_at.is_(None)))
 BY_USERNAME: Select[Any] = select(*_COLUMNS).where(User.username == bindparam("name"))
 
 # The lock that orders whatever gives out a user's tokens and codes, or ends them. Foreign keys do not wait for it.
 LOCKED_BY_ID: Select[Any] = BY_ID.with_for_update(key_share=True)
+
+
+@cache
+def by_ids() -> Prepared:
+    """`BY_ID` of many users at once, as the driver takes it."""
+    any_id = User.id == any_(argument("ids", ARRAY(BigInteger)))
+    return prepare(select(*_COLUMNS).where(any_id, User.deleted_at.is_(None)))
+
 
 _SAME_EMAIL = func.lower(User.email) == func.lower(bindparam("name", type_=String))
 # By user name or e-mail. A proven address beats a user name, which anybody may choose to look like one.

@@ -8,7 +8,7 @@ from app.db.coalesce import Coalescer
 from app.db.failures import app_error_of
 from app.db.line import Line
 from app.db.pooling import Way
-from app.domain.accounts.queries import BY_IDS, Account
+from app.domain.accounts.queries import Account, by_ids
 
 BATCH = 128
 SECONDS = 5.0
@@ -30,7 +30,7 @@ class AccountLookup:
             raise app_error_of(error) or error from error
 
     async def _read(self, user_ids: Sequence[int]) -> list[Account | None]:
-        rows = await self._line.fetch(BY_IDS.sql, list(set(user_ids)))
+        rows = await self._line.fetch(by_ids().sql, list(set(user_ids)))
         found = {row["id"]: Account(*row.values()) for row in rows}
         return [found.get(user_id) for user_id in user_ids]
 
