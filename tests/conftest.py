@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -47,6 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Goals(config), "goals")
+    # Who is told to end ends as by Ctrl-C: the servers, processes and folders of the suites go with their fixtures.
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -32,16 +32,33 @@ class Goals:
         # By goal what its marked tests have tried, in their units, and how many of them failed.
         self._tried: dict[str, Counter[str]] = {}
         self._lost: Counter[str] = Counter()
+        # The tests that failed, by the goals that they show: those are broken, whatever was measured.
+        self._broken: dict[str, list[str]] = {}
 
     def note(self, number: str, goal: str, figure: str, *, held: bool) -> None:
         """A goal's result; parts of a goal that are measured apart bear a letter: R1a."""
         self.results = [one for one in self.results if one.id != number]
-        self.results.append(Result(number, goal, figure, held))
+        self.results.append(Result(number, goal, figure, held and number not in self._broken))
+
+    def fail(self, number: str, test: str) -> None:
+        """A test that shows a goal failed, before it noted a figure or after it: an earlier run's must not stand."""
+        self._broken.setdefault(number, []).append(test)
+        now = next((one for one in self.results if one.id == number), None)
+        known = now or next((one for one in earlier() if one.id == number), None)
+        goal = known.goal if known else test
+        figure = now.figure if now else ""
+        self.note(number, goal, f"{figure}; {test} failed".removeprefix("; "), held=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Counts the tests that are marked with `goal(number, goal, unit, quick=1, full=quick)`: so many they try."""
+        """Counts the tests that are marked with `goal(number, goal, unit, quick=1, full=quick)`: so many they try.
+
+        A failed test breaks each goal that it `shows(number)`.
+        """
         report = yield
+        if report.failed:
+            for mark in item.iter_markers("shows"):
+                self.fail(mark.args[0], item.name)
         if report.failed or (report.when == "call" and report.passed):
             for mark in item.iter_markers("goal"):
                 number, goal, unit = mark.args
@@ -81,9 +98,13 @@ class Goals:
 
     def merged(self) -> list[Result]:
         """The results of this run, and of those that it has not measured the last ones."""
-        before = msgspec.json.decode(FILE.read_bytes(), type=list[Result]) if FILE.exists() else []
         now = {one.id for one in self.results}
-        return sorted([*self.results, *(one for one in before if one.id not in now)], key=_place)
+        return sorted([*self.results, *(one for one in earlier() if one.id not in now)], key=_place)
+
+
+def earlier() -> list[Result]:
+    """The results of the runs before this one."""
+    return msgspec.json.decode(FILE.read_bytes(), type=list[Result]) if FILE.exists() else []
 
 
 def _place(result: Result) -> tuple[str, int, str]:

@@ -19,7 +19,7 @@ from tests.factories import make_user
 from tests.factories_marketing import make_coupon
 from tests.races.arena import Buyer
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R12")]
 LIBRARY = next(Path("/usr/lib").glob(f"*/{LYING_CLOCK}"), None)
 ALL, QUICK = ("+3600", "-3600", "+86400", "-86400"), ("-3600",)
 HALF_HOUR = dt.timedelta(minutes=30)

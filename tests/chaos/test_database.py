@@ -18,6 +18,7 @@ BASELINE_SECONDS = 10.0
 CUT_PAUSE_SECONDS = 2.0
 
 
+@pytest.mark.shows("R6")
 async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: Goals) -> None:
     crashes = 20
     chance, since = random.Random(seed), len(world.journal.calls)
@@ -43,6 +44,7 @@ async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: 
     assert held, figure
 
 
+@pytest.mark.shows("R7")
 async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals) -> None:
     seconds, since = 120.0, len(world.journal.calls)
     cuts = 0

@@ -17,7 +17,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R11")]
 SIZE_MIB, PIECE = 256, 1 << 16
 BACK_SECONDS = 10.0
 _TABLESPACE = "chaos_small"

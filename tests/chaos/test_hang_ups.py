@@ -15,7 +15,7 @@ from tests.chaos.shoppers import Mall
 from tests.chaos.wishes import Wishes
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R18")]
 RESET = struct.pack("ii", 1, 0)
 AT_ONCE = 20
 LONGEST_SECONDS = 0.04

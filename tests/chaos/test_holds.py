@@ -47,6 +47,7 @@ async def lapse(world: World, shop: Shop) -> None:
     await world.sql(past, shop.pool_id)
 
 
+@pytest.mark.shows("R1")
 async def test_exactly_what_there_is(world: World, goals: Goals, size: int, full_rounds: bool) -> None:
     """One unit a buyer; when the holds are over all of it can be held again, and again."""
     arena, units, calls, clients = world.arena, 25 * size, 500 * size, 200 if full_rounds else 40
@@ -70,6 +71,7 @@ async def test_exactly_what_there_is(world: World, goals: Goals, size: int, full
     assert right, figure
 
 
+@pytest.mark.shows("R1b")
 async def test_mixed_quantities(world: World, goals: Goals, size: int) -> None:
     """One to five at a time: whoever was refused wanted more than was left."""
     arena, units, calls = world.arena, 25 * size, 100 * size
@@ -88,6 +90,7 @@ async def test_mixed_quantities(world: World, goals: Goals, size: int) -> None:
     assert free < 5
 
 
+@pytest.mark.shows("R1c")
 async def test_two_lines_of_one_thing(world: World, goals: Goals, size: int) -> None:
     """An order that has a product in two lines takes the sum of both or nothing."""
     arena, units, calls = world.arena, 5 * size, 20 * size
@@ -104,6 +107,7 @@ async def test_two_lines_of_one_thing(world: World, goals: Goals, size: int) -> 
     assert right, figure
 
 
+@pytest.mark.shows("R1d")
 async def test_hot_and_cold(world: World, goals: Goals, size: int) -> None:
     """Who wants what everybody wants is in nobody's way who wants something else."""
     arena, units = world.arena, 5 * size

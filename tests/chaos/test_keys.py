@@ -19,7 +19,9 @@ from tests.chaos.world import World
 pytestmark = pytest.mark.races
 TOGETHER = 50
 KINDS = ("reserve", "confirm", "release", "order", "pay", "cancel", "refund")
-# Calls whose process dies on the way, and the names of their rows in the table of goals.
+# The names of their rows in the table of goals.
+ONCE = {kind: f"R17{letter}" for kind, letter in zip(KINDS, "abcdefg", strict=True)}
+# Those whose process dies on the way, and theirs.
 INTERRUPTED = {"pay": "R17h", "refund": "R17i", "order": "R17j", "confirm": "R17k"}
 
 
@@ -32,7 +34,7 @@ async def ask(wishes: Wishes, call: Call, **changes: str) -> httpx.Response:
     return await wishes.client.send(call.method, call.path, wishes.headers(call) | changes, call.body)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.shows(ONCE[kind])) for kind in KINDS])
 async def test_fifty_at_once_are_one(wishes: Wishes, goals: Goals, kind: str) -> None:
     """One is done; the others get its answer or are told to wait; afterwards both doors say the same bytes."""
     call = await wishes.make(kind)
@@ -47,9 +49,10 @@ async def test_fifty_at_once_are_one(wishes: Wishes, goals: Goals, kind: str) ->
     await wishes.insist(call)
     assert call.answer == first[0].json()
     assert await wishes.differs(call) == ""
-    goals.note(f"R17{'abcdefg'[KINDS.index(kind)]}", f"50 of one key: {kind} once", f"{len(waits)} waited", held=True)
+    goals.note(ONCE[kind], f"50 of one key: {kind} once", f"{len(waits)} waited", held=True)
 
 
+@pytest.mark.shows("R17t")
 async def test_the_table(wishes: Wishes, goals: Goals) -> None:
     call = await wishes.make("order")
     other = {**call.body, "recipient_name": f"chaos {uuid4().hex}"}
@@ -123,7 +126,11 @@ def points(world: World) -> dict[str, Callable[[Callable[[], None]], None]]:
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind == "pay" else pytest.mark.full_only) for kind in INTERRUPTED]
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.shows(row), *(() if kind == "pay" else (pytest.mark.full_only,))])
+        for kind, row in INTERRUPTED.items()
+    ],
 )
 async def test_who_dies_on_the_way_is_finished(
     wishes: Wishes, seed: int, goals: Goals, full_rounds: bool, kind: str

@@ -16,6 +16,7 @@ SLOW_PROVIDER = {"provider": "mercadopago", "delay_seconds": 0.3, "times": 1_000
 SLOW_MAIL = {"provider": "smtp", "delay_seconds": 0.3, "times": 1_000_000}
 
 
+@pytest.mark.shows("R4")
 async def test_an_api_process_is_killed(world: World, mall: Mall, seed: int, goals: Goals) -> None:
     kills = 100
     chance, since = random.Random(seed), len(world.journal.calls)
@@ -32,6 +33,7 @@ async def test_an_api_process_is_killed(world: World, mall: Mall, seed: int, goa
     assert held, (figure, report.counts)
 
 
+@pytest.mark.shows("R5")
 async def test_a_worker_is_killed_or_frozen(world: World, mall: Mall, seed: int, goals: Goals) -> None:
     kills, freezes = 50, 10
     chance, since = random.Random(seed), len(world.journal.calls)

@@ -82,7 +82,9 @@ def faults(wires: Sequence[Proxy]) -> int:
     return sum(wire.swallowed + wire.resets for wire in wires)
 
 
-@pytest.mark.parametrize("hop", ["client", "database", "provider"])
+@pytest.mark.parametrize(
+    "hop", [pytest.param(hop, marks=pytest.mark.shows(f"R8 {hop}")) for hop in ("client", "database", "provider")]
+)
 async def test_answers_are_lost(  # noqa: PLR0917 - fixtures
     world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool, hop: str
 ) -> None:

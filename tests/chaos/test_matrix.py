@@ -18,7 +18,7 @@ from tests.chaos.wishes import Wishes
 from tests.chaos.world import World
 from tests.races.arena import Buyer
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R0")]
 # Nobody waits longer for a verdict about money while the provider is away.
 PROVIDER_SECONDS = 6.0
 OK, LATER = "ok", "503"

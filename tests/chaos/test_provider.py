@@ -24,6 +24,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "fails half of the time": {"status": 500},
     "resets": {"drop": True},
 }
+# The names of their rows in the table of goals.
+ROWS = {name: f"R13{letter}" for name, letter in zip(FAULTS, "abc", strict=True)}
 ALWAYS = 1_000_000
 OTHERS_RATE = 40.0
 PAYERS = 6
@@ -101,7 +103,11 @@ async def side_by_side(world: World, mall: Mall, payers: Payers, seconds: float)
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if "half" in name else pytest.mark.full_only) for name in FAULTS]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.shows(row), *(() if "half" in name else (pytest.mark.full_only,))])
+        for name, row in ROWS.items()
+    ],
 )
 async def test_a_provider_that(  # noqa: PLR0917 - fixtures
     world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool, name: str
@@ -138,8 +144,9 @@ async def test_a_provider_that(  # noqa: PLR0917 - fixtures
     if full_rounds:
         # Times are of the machine as well: where other tests run beside it they say nothing.
         held = held and payers.slowest <= PERSON_SECONDS and ratio <= 1.5 and settled <= SETTLED_SECONDS
-    number = f"R13{'abc'[list(FAULTS).index(name)]}"
-    goals.note(number, f"a provider that {name}: <= 5 s, others <= 1.5x, breaker, settled <= 2 min", figure, held=held)
+    goals.note(
+        ROWS[name], f"a provider that {name}: <= 5 s, others <= 1.5x, breaker, settled <= 2 min", figure, held=held
+    )
     assert held, (figure, report.counts)
 
 

@@ -14,7 +14,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.races, pytest.mark.full_only]
+pytestmark = [pytest.mark.races, pytest.mark.full_only, pytest.mark.shows("R16")]
 DRAIN_SECONDS = 10.0
 ASK_SECONDS = 0.25
 

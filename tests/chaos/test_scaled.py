@@ -140,6 +140,7 @@ async def test_a_reader_that_dies_is_not_missed(world: ScaledWorld) -> None:
     await _read_at_the_standby(world, await world.counted("relampago_standby_reads_total", by="standby"))
 
 
+@pytest.mark.shows("R10")
 async def test_the_bouncer_restarts(world: ScaledWorld, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
     restarts, since = (10 if full_rounds else 1), len(world.journal.calls)
     chance, back = random.Random(seed), []
@@ -170,6 +171,7 @@ async def test_the_bouncer_restarts(world: ScaledWorld, mall: Mall, seed: int, g
 
 
 @pytest.mark.full_only
+@pytest.mark.shows("R9")
 async def test_the_primary_is_lost(
     scaled: tuple[ScaledWorld, AsyncExitStack], mall: Mall, seed: int, goals: Goals, full_rounds: bool
 ) -> None:
@@ -202,6 +204,7 @@ async def test_the_primary_is_lost(
 
 
 @pytest.mark.full_only
+@pytest.mark.shows("R9c")
 async def test_without_synchronous_commit_it_would_lose(
     scaled: tuple[ScaledWorld, AsyncExitStack], mall: Mall, seed: int, goals: Goals
 ) -> None:

@@ -26,6 +26,7 @@ def test_a_bug_that_does_not_fit_is_an_error() -> None:
             replaced(text, "a file", "twice", "once")
 
 
+@pytest.mark.shows("M1")
 def test_bugs_are_noticed(full_rounds: bool, goals: Goals) -> None:
     rows = planted(list(PLANTED) if full_rounds else QUICK)
     if full_rounds:

@@ -59,6 +59,7 @@ def play(world: World, **chosen: Any) -> None:
     run_state_machine_as_test(Machine, settings=rules)
 
 
+@pytest.mark.shows("R2")
 def test_the_stock_is_what_the_model_says(glass_database: str, full_rounds: bool, goals: Goals) -> None:
     before = StockMachine.steps
     with world_on(glass_database) as world:

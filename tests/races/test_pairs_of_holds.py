@@ -12,7 +12,7 @@ from tests.races.pairs import Pairs
 from tests.races.proof import prove
 from tests.races.stepping import stepped
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R3")]
 GATED = r"\breservation|stock_put|stock_sweep|stock_ledger"
 SAMPLE = 12
 

@@ -27,7 +27,7 @@ from tests.races.conftest import standing
 from tests.races.interleaving import Piece, Scene, directing
 from tests.races.pairs import LONG_SWITCHES, ActorsLine, Pairs, SteppingClient, desk_of, driver_of
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R3")]
 GATED = r"\bpayment|\borders\b|stock_|coupon"
 SAMPLE = 12
 

@@ -31,7 +31,7 @@ from tests.races.conftest import stepping_pairs
 from tests.races.interleaving import Piece, Scene
 from tests.races.pairs import Pairs, kinds
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.shows("R3")]
 COUPONS = r"coupon|\borders\b|stock_"
 STOCK = r"stock_|\bproduct\b.*FOR"
 TOKENS = r"refresh_tokens|\busers\b|activity"

@@ -27,6 +27,7 @@ from tests.security.target import Target, open_target, providers
 from tests.security.visits import Day, accounts, counters, office, requests_while_broken
 
 GOAL = "secrets in no log, job, audit row, event or answer that they are not meant for"
+pytestmark = pytest.mark.shows("S10")
 # In the settings of every process; all of them in none of the places that are looked at.
 KEYS = {
     "SECRET_KEY_PREVIOUS": "vieja-clave-canaria-0020-0123456789abcdef",

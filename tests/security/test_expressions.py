@@ -11,6 +11,7 @@ from tests.security.findings import Findings
 from tests.sources import ROOT
 
 GOAL = "every regular expression of the code within 50 ms on 50 kB; versions without known holes; locks with digests"
+pytestmark = pytest.mark.shows("S14")
 SECONDS, SIZE = 0.05, 50_000
 UNITS = (
     "a",

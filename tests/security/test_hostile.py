@@ -20,6 +20,7 @@ from tests.security.sending import JSON, Sent, hostile
 SEED = 20_261_122
 FULL_CLASSES = 30
 GOAL = "hostile payloads into every place of every operation: no 5xx, no error of the database, no impossible amount"
+pytestmark = [pytest.mark.shows("S3"), pytest.mark.shows("S12")]
 # S12: on every answer.
 DRESSED = {"x-request-id", "content-security-policy", *(name.decode() for name, _ in SECURITY_HEADERS)}
 TAGS = sorted({door.tag for door in doors()})

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import pytest
+
 from tests.contract import objects_of_orders, objects_of_the_office, objects_of_the_shop  # noqa: F401 - they note rows
 from tests.contract.objects import ROWS, Call, World
 from tests.contract.operations import contract
@@ -14,6 +16,7 @@ from tests.security.places import Door, Place, doors, places
 from tests.security.sending import good_path
 
 GOAL = "SQL in every parameter of every list: nothing of it is done"
+pytestmark = pytest.mark.shows("S3a")
 SEED, SLEEP = 20_261_122, 20
 SQL = (
     "'", "''", '"', "\\", "\\'", "' OR '1'='1", "' OR 1=1--", "' OR 1=1#", "' OR 1=1/*", "') OR ('1'='1",

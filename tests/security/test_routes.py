@@ -14,6 +14,7 @@ from tests.factories import bearer, make_staff, make_user
 from tests.security.findings import Findings
 
 GOAL = "every route by nobody, a blocked user, two users and staff: let in or refused as its guard promises"
+pytestmark = pytest.mark.shows("S2")
 # For each guard what nobody, a blocked user and a user are told; 0 lets them in. Staff are let in but by a key's guard.
 ROWS = {
     guards.door: (0, 0, 0, 0),

@@ -24,6 +24,7 @@ from tests.security.sockets import PUBLIC, REBINDING, WATCH, Names
 from tests.security.test_fuzz import EXCLUDED
 
 GOAL = "addresses that clients name: no socket outside of the allow-list, no redirect to a stranger"
+pytestmark = pytest.mark.shows("S13")
 SEED, SAMPLE = 20_261_122, 60
 SECRET_PORT = 6379
 HOSTS = (
