@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Goals(config), "goals")
     # Who is told to end ends as by Ctrl-C: the servers, processes and folders of the suites go with their fixtures.
     if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has the background's ignore it
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
