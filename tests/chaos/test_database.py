@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 
 import pytest
 
@@ -62,10 +63,11 @@ async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: G
     await prove(world, crowd.client)
     calls = world.journal.calls[since:]
     good = sum(call.tries <= 3 for call in calls) / len(calls)
+    late = Counter(f"{call.kind}: {' '.join(call.troubles)}" for call in calls if call.tries > 3)
     figure = (
         f"{cuts} connections cut in {seconds:.0f} s, {len(calls)} calls, {good:.2%} within two retries, "
         f"{after} connections after, {baseline} before"
     )
     held = good >= 0.99 and unknown(world, since) == 0 and after <= baseline
     goals.note("R7", "connections cut every 2 s: no false ack, >= 99 % within 2 retries, baseline", figure, held=held)
-    assert held, figure
+    assert held, (figure, late)

@@ -1,5 +1,6 @@
 """The engine's connections: one that the server has ended is let go, and its error is told as what it is."""
 
+import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -30,4 +31,21 @@ async def test_the_driver_has_lost_its_way(settings: Settings, monkeypatch: pyte
     assert isinstance(app_error_of(caught.value), Unavailable)
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one() != before
+    await engine.dispose()
+
+
+async def test_what_was_ended_while_nobody_used_it_fails_nobody(settings: Settings) -> None:
+    engine = create_engine(settings, name=f"engine-{Path(__file__).stem}")
+    async with engine.connect() as first, engine.connect() as second:
+        pids = [(await each.execute(text("SELECT pg_backend_pid()"))).scalar_one() for each in (first, second)]
+        drivers = [(await each.get_raw_connection()).driver_connection for each in (first, second)]
+    other = await asyncpg.connect(settings.database_url)
+    await other.fetch("SELECT pg_terminate_backend(pid, 5000) FROM unnest($1::int[]) AS pid", pids)
+    await other.close()
+    async with asyncio.timeout(5):
+        while not all(driver.is_closed() for driver in drivers):
+            await asyncio.sleep(0.01)
+    async with engine.connect() as first, engine.connect() as second:
+        found = {(await each.execute(text("SELECT pg_backend_pid()"))).scalar_one() for each in (first, second)}
+    assert not found & set(pids)
     await engine.dispose()

@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -46,7 +47,14 @@ def create_engine(settings: Settings, *, name: str = "relampago-api", url: str =
         },
     )
     event.listen(engine.sync_engine, "handle_error", _note_broken_connection)
+    event.listen(engine.sync_engine, "checkout", _let_go_of_a_closed_one)
     return engine
+
+
+def _let_go_of_a_closed_one(connection: Any, _record: object, _proxy: object) -> None:
+    """What the server has ended while it lay in the pool is known to the driver, without asking: another is opened."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _note_broken_connection(context: ExceptionContext) -> None:
