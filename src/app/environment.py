@@ -39,6 +39,7 @@ NUMBERS = {
     "CART_REMINDERS": (0, 0, 3),
     "TRUSTED_PROXIES": (0, 0, 10),
     "WORKER_CONCURRENCY": (10, 1, 100),
+    "WORKER_METRICS_PORT": (0, 0, 65535),
     "WEB_WORKERS": (1, 1, 64),
     "DB_POOL_SIZE": (8, 1, 200),
     "PUSH_DAILY_CAP": (5, 0, 1000),

@@ -4,12 +4,16 @@ With `PROMETHEUS_MULTIPROC_DIR` every process that has it writes a file in that 
 all of them; without it a process answers for itself. The library reads the variable when it is first imported.
 """
 
+import ipaddress
 import os
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from hmac import compare_digest
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -28,6 +32,7 @@ def process_name() -> str:
 if _folder := os.environ.get(FOLDER_VARIABLE):
     Path(_folder).mkdir(parents=True, exist_ok=True)
     values.ValueClass = values.MultiProcessValue(process_name)  # type: ignore[no-untyped-call]
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 REQUESTS = Histogram(
@@ -66,6 +71,18 @@ def provider_call(provider: str) -> Iterator[None]:
         raise
     finally:
         PROVIDERS.labels(provider, outcome).observe(time.perf_counter() - begun)
+
+
+def may_read(address: str | None, headers: Mapping[str, str] | Any, token: str) -> bool:
+    """Whether a caller may read what is counted: it sits here, or it bears the token. `headers` know no case.
+
+    Somebody's proxy that sits here says so in a header, trusted or not.
+    """
+    here = address is not None and ipaddress.ip_address(address).is_loopback
+    if here and not any(name in headers for name in _FORWARDED):
+        return True
+    found = re.fullmatch(r"(?i)bearer +(\S+)", headers.get("authorization", ""))
+    return bool(token and found) and compare_digest((found[1] if found else "").encode(), token.encode())
 
 
 def exposition(gauges: Iterable[Collector]) -> bytes:

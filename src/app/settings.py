@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_root: str = "var/media"
     geoip_database: str = ""
     worker_concurrency: int = 10
+    worker_metrics_port: int = 0
     web_workers: int = 1
     db_pool_size: int = 8
     cors_allowed_origins: tuple[str, ...] = ("*",)

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app.environment import SettingsError
 from app.server import create_app
-from app.tracing import Traced, traced
+from app.tracing import Traced, Tracing, traced
 from tests.http.conftest import client_of, offline
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -24,7 +24,7 @@ async def spans_of(method: str, path: str, **options: Any) -> tuple[httpx.Respon
     """One request to the application without a database, in spans that are kept."""
     app, kept, provider = offline(), InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
-    app.edge.inner = Traced(app.edge.inner, provider.get_tracer("test"), trace, extract)
+    app.edge.inner = Traced(app.edge.inner, Tracing(provider.get_tracer("test"), trace, extract, provider.shutdown))
     async with client_of(app) as http:
         answer = await http.request(method, path, **options)
     (span,) = kept.get_finished_spans()
@@ -62,7 +62,7 @@ def test_without_a_collector_nothing_is_wrapped() -> None:
 def test_with_a_collector_everything_is() -> None:
     app = offline(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318/", OTEL_SERVICE_NAME="shop")
     assert isinstance(app.edge.inner, Traced)
-    assert app.edge.inner.tracer.resource.attributes["service.name"] == "shop"
+    assert app.edge.inner.tracing.tracer.resource.attributes["service.name"] == "shop"
 
 
 def test_a_collector_without_the_library_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

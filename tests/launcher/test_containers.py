@@ -57,7 +57,6 @@ def test_what_serves_counts_in_one_folder() -> None:
     assert {name for name, each in folders.items() if each is not None} == {"api", "worker"}
     assert folders["worker"] == folder
     assert all(f"metrics:{folder}" in SERVICES[name]["volumes"] for name in ("api", "worker"))
-    assert "--unset=PROMETHEUS_MULTIPROC_DIR" in SERVICES["worker"]["healthcheck"]["test"]
 
 
 def test_every_container_of_ours_reads_every_setting() -> None:

@@ -17,6 +17,7 @@ from app.jobs.schedule import Periodic
 from app.jobs.work import Providers, Run, Work
 from app.metrics import JOBS as JOB_RUNS
 from app.settings import Settings
+from app.tracing import Tracing, job_span
 
 NO_PROVIDERS = Providers()
 POOL_SIZE = 4
@@ -34,6 +35,7 @@ def create_queue(
     on_heartbeat: Callable[[], None] = lambda: None,
     *,
     providers: Providers = NO_PROVIDERS,
+    tracing: Tracing | None = None,
 ) -> App:
     """Builds the app; nothing connects before `open_async`."""
     connector = _connector(settings)
@@ -41,7 +43,7 @@ def create_queue(
     queue.job_manager = FencedJobs(connector, on_heartbeat)
     announce(jobs)
     work = Work(settings, sessions, **vars(providers))
-    tasks = {job.name: _as_task(queue, job, work) for job in jobs}
+    tasks = {job.name: _as_task(queue, job, work, tracing) for job in jobs}
     for entry in schedule:
         queue.periodic_registry.register_task(tasks[entry.job.name], entry.cron, "", {})
     return queue
@@ -64,13 +66,14 @@ def _connector(settings: Settings) -> PsycopgConnector:
     )
 
 
-def _as_task(queue: App, job: Job, work: Work) -> Any:
+def _as_task(queue: App, job: Job, work: Work, tracing: Tracing | None) -> Any:
     async def run(context: JobContext, /, **args: Any) -> None:
         args.pop("timestamp", None)  # a periodic job is told its tick
         row = context.job
         this_run = Run(row.id or 0, row.worker_id or 0, row.attempts)
         structlog.contextvars.bind_contextvars(job=job.name, job_id=row.id, attempt=row.attempts + 1)
-        await run_job(job, replace(work, run=this_run), args)
+        with job_span(tracing, job.name, this_run.id, this_run.attempts + 1):
+            await run_job(job, replace(work, run=this_run), args)
 
     return queue.task(name=job.name, pass_context=True, retry=Backoff(job.retries))(run)
 

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import clock
 from app.db.engine import create_engine, session_maker
 from app.jobs.events import relay
+from app.jobs.figures import exposed
 from app.jobs.health import Sign
 from app.jobs.queue import Job
 from app.jobs.runner import create_queue
@@ -30,6 +31,7 @@ from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.jobs.service import HEARTBEAT_SECONDS, STALLED_SECONDS
 from app.jobs.work import Providers, open_providers
 from app.settings import Settings
+from app.tracing import end_tracing, open_tracing
 
 # A job that is scheduled, such as a promotion's start, is fetched by looking: so often, to be early enough.
 POLL_SECONDS = 0.25
@@ -49,7 +51,8 @@ async def serve(settings: Settings, jobs: Iterable[Job] = JOBS, schedule: Iterab
     worker = Worker(settings, tuple(jobs), tuple(schedule))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    await worker.run()
+    with exposed(settings):
+        await worker.run()
 
 
 class Worker:
@@ -61,6 +64,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._sign = Sign(settings)
         self._pause = FIRST_PAUSE_SECONDS
+        self._tracing = open_tracing(settings)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -75,6 +79,7 @@ class Worker:
                     await asyncio.wait_for(self._stopping.wait(), self._pause)
                 self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         self._sign.remove()
+        await end_tracing(self._tracing)
         log.info("worker_stopped")
 
     async def _live(self, providers: Providers) -> None:
@@ -88,6 +93,7 @@ class Worker:
             self._schedule,
             self._on_heartbeat,
             providers=providers,
+            tracing=self._tracing,
         )
         life = asyncio.create_task(self._work(engine, queue))
         stopped = asyncio.create_task(self._stopping.wait())
