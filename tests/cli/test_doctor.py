@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.doctor import database, providers, work
-from app.cli.doctor.commands import doctor
+from app.cli.doctor.commands import Check, doctor
+from app.cli.doctor.receivers import Receivers
 from app.db.migrations import newest_revision
 from app.jobs.invariants import RULES
 from app.jobs.queue import announce, defer
@@ -25,6 +26,14 @@ from sandbox.server import Sandbox, open_sandbox
 from tests.factories_marketing import make_coupon
 
 announce(JOBS)
+RECEIVER = """
+    INSERT INTO webhook (url, secret, disabled_reason, is_active)
+    VALUES (:url, 'x', CAST(:reason AS varchar), CAST(:reason AS varchar) = '') RETURNING id
+"""
+OVERDUE = """
+    INSERT INTO webhook_delivery (webhook_id, message_id, event_type, body, state, next_at)
+    VALUES (:id, 'm1', 'order.paid', '{}', 'pending', now() - interval '11 minutes')
+"""
 
 
 @pytest.fixture
@@ -212,6 +221,59 @@ async def test_clocks_apart(
     true = database.time.time
     monkeypatch.setattr(database.time, "time", lambda: true() + seconds)
     assert (await database.clock(db, settings)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (database.server, "OLDEST_POSTGRESQL", 10**9, "fail", "upgrade the server"),
+        (database.server, "SLOW_MILLISECONDS", -1, "warn", "in the same zone"),
+        (database.extensions, "EXTENSIONS", ("postgis", "no_such_thing"), "fail", "install PostGIS"),
+        (database.role, "_ROLE", text("SELECT 'postgres', true"), "fail", "roles.sql makes one"),
+        (database.connections, "_CONNECTIONS", text("SELECT 91, 100"), "warn", "PgBouncer"),
+        (database.idle_transactions, "_OLDEST_TRANSACTION", text("SELECT 11.0::float8"), "warn", "pg_stat_activity"),
+        (work.failures, "FAILURE_HOURS", 10**6, "warn", "jobs list --status failed"),
+    ],
+)
+async def test_what_is_wrong_comes_with_advice(
+    settings: Settings, db: AsyncSession, monkeypatch: pytest.MonkeyPatch, wrong: tuple[Check, str, Any, str, str]
+) -> None:
+    """What a test cannot do to a server that others share is said in its place."""
+    check, name, value, verdict, advice = wrong
+    await defer(db, "upkeep:rescue_stalled")
+    for status in ("doing", "failed"):
+        await db.execute(
+            text("UPDATE procrastinate_jobs SET status = CAST(:status AS procrastinate_job_status)"), {"status": status}
+        )
+    live = msgspec.structs.replace(settings, app_env="production")
+    monkeypatch.setattr(work if check is work.failures else database, name, value)
+    found = await check(db, live)
+    assert (found.verdict, advice in found.advice) == (verdict, True)
+
+
+async def test_receivers(settings: Settings, db: AsyncSession, public: str) -> None:
+    """One that takes messages, one that nobody is at, one that was given up, one that fails, one that waits."""
+    online, offline = Receivers(online=True), Receivers(online=False)
+    here = msgspec.structs.replace(settings, webhook_http=True, webhook_private=True)
+    assert (await online(db, here)).said == "0, and nothing for them is overdue"
+    await db.execute(text(RECEIVER), {"url": f"{public}/a-secret-path", "reason": ""})
+    assert (await online(db, here)).said == "1, and nothing for them is overdue"
+    inside = await online(db, msgspec.structs.replace(here, webhook_private=False))
+    assert inside.said.endswith("at 127.0.0.1 cannot be reached (the name leads to an address that is not public)")
+    away = await db.scalar(text(RECEIVER), {"url": "http://127.0.0.1:1/a-secret-path", "reason": ""})
+    gone = await db.scalar(text(RECEIVER), {"url": "http://127.0.0.1:1/", "reason": "gone"})
+    found = await online(db, here)
+    assert (found.verdict, found.advice.startswith("read its tries")) == ("warn", True)
+    assert found.said.startswith(f"{gone} is disabled (gone), {away} at 127.0.0.1 cannot be reached (ConnectionRefused")
+    assert "secret-path" not in found.said
+    assert (await offline(db, here)).said == f"{gone} is disabled (gone)"
+    failing = "UPDATE webhook SET failing_since = now() - interval '11 minutes' WHERE id = :id"
+    await db.execute(text(failing), {"id": away})
+    assert (await offline(db, here)).said == f"{gone} is disabled (gone), {away} fails"
+    await db.execute(text(OVERDUE), {"id": away})
+    found = await offline(db, here)
+    assert (found.verdict, found.said.split(" for ")[0]) == ("fail", "a message has been due")
+    assert "webhooks:deliver" in found.advice
 
 
 async def test_every_rule_is_looked_at() -> None:

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -74,6 +74,24 @@ class WebhookClient:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Outcome(time.monotonic() - begun, error=_words(error))
         return Outcome(time.monotonic() - begun, status, retry_after=retry_after)
+
+    async def reach(self, url: str) -> str:
+        """Opens a connection as `post` would and says nothing; why there is none, or an empty text."""
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        names: dict[str, Any] = {"ssl": trusted(), "server_hostname": host} if secure else {}
+        try:
+            async with asyncio.timeout(self._seconds):
+                _, writer = await asyncio.open_connection(str(await self._address(host, port)), port, **names)
+        except TimeoutError:
+            return f"no answer in {self._seconds:g} s"
+        except NotAllowed as error:
+            return str(error)
+        except (OSError, ValueError) as error:
+            return _words(error)
+        writer.close()
+        return ""
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, float | None]:
         parts = urlsplit(url)

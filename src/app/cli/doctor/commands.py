@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.cli.doctor import database, providers, work
 from app.cli.doctor.findings import Finding, fail
+from app.cli.doctor.receivers import Receivers
 from app.cli.session import UNREACHABLE
 from app.db.engine import create_engine, session_maker
 from app.settings import Settings, load_settings
@@ -40,7 +41,7 @@ async def examine(settings: Settings, *, offline: bool) -> list[Finding]:
     """All findings: the database's first, since the rest means little without it."""
     engine = create_engine(settings, name="relampago-doctor")
     try:
-        inside = await _inside(session_maker(engine), settings)
+        inside = await _inside(session_maker(engine), settings, Receivers(online=not offline))
     finally:
         await engine.dispose()
     if offline:
@@ -49,12 +50,14 @@ async def examine(settings: Settings, *, offline: bool) -> list[Finding]:
     return inside + await asyncio.gather(*(providers.asked(ask, settings) for ask in asks))
 
 
-async def _inside(sessions: async_sessionmaker[AsyncSession], settings: Settings) -> list[Finding]:
+async def _inside(
+    sessions: async_sessionmaker[AsyncSession], settings: Settings, receivers: Receivers
+) -> list[Finding]:
     try:
         found = [await _one(sessions, settings, database.server)]
     except (SQLAlchemyError, OSError) as error:
         return [fail("database", f"no answer ({type(error).__name__})", UNREACHABLE)]
-    checks: Iterable[Check] = (*database.CHECKS[1:], *work.CHECKS, *work.INVARIANTS)
+    checks: Iterable[Check] = (*database.CHECKS[1:], *work.CHECKS, receivers, *work.INVARIANTS)
     for check in checks:
         try:
             found.append(await _one(sessions, settings, check))
@@ -65,7 +68,11 @@ async def _inside(sessions: async_sessionmaker[AsyncSession], settings: Settings
 
 
 def _name(check: Check) -> str:
-    return check.name if isinstance(check, work.Rule) else getattr(check, "__name__", "check").replace("_", " ")
+    return (
+        check.name
+        if isinstance(check, work.Rule | Receivers)
+        else getattr(check, "__name__", "check").replace("_", " ")
+    )
 
 
 async def _one(sessions: async_sessionmaker[AsyncSession], settings: Settings, check: Check) -> Finding:
