@@ -13,9 +13,10 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from app import metrics
+from app import metrics, registry
 from app.cli.doctor import providers
 from app.cli.plugin import COMMANDS, written
+from app.db.models import Base
 from app.domain.site.service import figures
 from app.domain.webhooks.service.outbox import DELIVER
 from app.environment import database_url_of
@@ -136,6 +137,30 @@ def test_figures_that_are_asked_for_exist() -> None:
     assert _unknown((DEPLOY / "prometheus" / "adapter-rules.yaml").read_text(encoding="utf-8"), given) == set()
 
 
+def test_prometheus_may_reach_what_it_is_to_ask() -> None:
+    """Each pod that serves names a port that its container has and the network lets Prometheus in at."""
+    let_in = {
+        each["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]: {
+            port["port"]
+            for rule in each["spec"]["ingress"]
+            if {"namespaceSelector": {"matchLabels": {"relampago.example/role": "monitoring"}}} in rule["from"]
+            for port in rule["ports"]
+        }
+        for each in of_kind("NetworkPolicy").values()
+    }
+    for each in of_kind("Deployment").values():
+        pod = each["spec"]["template"]
+        asked = pod["metadata"]["annotations"]
+        port = int(asked["prometheus.io/port"])
+        (container,) = pod["spec"]["containers"]
+        assert asked["prometheus.io/scrape"] == "true"
+        assert port in [one["containerPort"] for one in container["ports"]]
+        assert port in let_in[pod["metadata"]["labels"]["app.kubernetes.io/component"]]
+        if container["name"] == "worker":
+            assert {"name": "WORKER_METRICS_PORT", "value": str(port)} in container["env"]
+    assert "METRICS_TOKEN" in of_kind("Secret")["relampago-secrets"]["stringData"]
+
+
 def test_alerts_are_about_figures_that_exist() -> None:
     text = (DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
     groups = yaml.safe_load(text)["groups"]
@@ -171,7 +196,7 @@ def test_the_operator_s_book_knows_every_line_of_the_doctor() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/app/cli/doctor").glob("*.py")]
     names = {name for text in sources for name in re.findall(r'\b(?:ok|warn|fail|graver)\(\s*"([^"]+)"', text)}
     names |= {name for name, _ in providers.ASKED.values()} | {"public address"}
-    assert len(names) == 19
+    assert len(names) == 20
     assert [name for name in sorted(names) if f"\n| {name} |" not in BOOK] == []
 
 
@@ -240,3 +265,12 @@ def test_the_cluster_keeps_what_it_acknowledged() -> None:
         f"@{cluster['metadata']['name']}-rw:"
         in of_kind("Secret")["relampago-owner"]["stringData"]["DATABASE_ADMIN_URL"]
     )
+
+
+def test_every_table_has_its_place_beside_shards() -> None:
+    """docs/scaling.md says of each what it would be; a table that comes is put somewhere."""
+    registry.load()
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+)`", page))
+    assert "reservation" in Base.metadata.tables
+    assert [name for name in sorted(Base.metadata.tables) if name not in named] == []
