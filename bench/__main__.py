@@ -32,15 +32,20 @@ def main(arguments: Sequence[str]) -> int:
         raise SystemExit("BENCH_DATABASE_URL is not set: start it with `make bench`")
     parts = chosen(arguments, mode)
     bench = Bench(admin_url, secrets.token_hex(32), mode)
-    broken = [part.name for part in parts if not _measured(part, bench)]
+    spent, broken = {}, []
+    for part in parts:
+        part_begun = time.monotonic()
+        if not _measured(part, bench):
+            broken.append(part.name)
+        spent[part.name] = time.monotonic() - part_begun
     if mode.fails:
         document.write(results.read(RESULTS))
+    print("\nseconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in spent.items()))
     return _end(mode, parts, broken, time.monotonic() - begun)
 
 
 def _measured(part: Part, bench: Bench) -> bool:
     """Whether a part could be measured. Its rows are kept; those of a quick run apart from the others."""
-    begun = time.monotonic()
     print(f"\n== {part.name}", flush=True)
     try:
         if part.peer:
@@ -57,7 +62,7 @@ def _measured(part: Part, bench: Bench) -> bool:
     path = _results_of(bench.mode)
     rows = results.with_run(rows, bench.mode.name, command(bench.mode, part), facts)
     results.write(path, results.merged(results.read(path), rows, NAMES))
-    print(f"\n{tables.table(rows)}\n\n{part.name}: {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"\n{tables.table(rows)}", flush=True)
     return True
 
 

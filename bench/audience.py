@@ -21,19 +21,15 @@ def measure(bench: Bench) -> list[Row]:
     """Rows of the result: the large and the small audience, in paired rounds."""
     audiences = of_mode(bench.mode)
     url = bench.database(audiences.data)
-    peer = Peer(url, bench.secret, audiences)
-    try:
-        with asyncio.Runner() as runner:
-            ours = Ours(url, bench.secret, audiences)
-            found = [
-                line
-                for promo in audiences.sizes
-                for line in _rows(audiences, promo, _taken(runner, ours, peer, promo, bench.mode.rounds))
-            ]
-            runner.run(ours.engine.dispose())
-            return found
-    finally:
-        peer.close()
+    with Peer(url, bench.secret, audiences) as peer, asyncio.Runner() as runner:
+        ours = Ours(url, bench.secret, audiences)
+        found = [
+            line
+            for promo in audiences.sizes
+            for line in _rows(audiences, promo, _taken(runner, ours, peer, promo, bench.mode.rounds))
+        ]
+        runner.run(ours.engine.dispose())
+        return found
 
 
 def _taken(runner: asyncio.Runner, ours: Ours, peer: Peer, promo: int, rounds: int) -> Taken:

@@ -1,7 +1,6 @@
 """What tells audiences: our job, a bare INSERT of the same rows, and a Django shop."""
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from app.jobs.schedule import JOBS
 from app.jobs.work import Work
 from app.settings import Settings
 from bench.audience_dataset import Audiences, told
-from bench.plan import PEER_VENV, ROOT
+from bench.programs import Asked
 
 # The slowest peer's rate is taken from so many users, its time for all of them is counted from that.
 LOOP_PART = 1000
@@ -145,41 +144,17 @@ def keep_rows(url: str, promo: int) -> None:
         connection.execute("VACUUM ANALYZE bench_rows")
 
 
-class Peer:
+class Peer(Asked):
     """Django, in a process of its own that keeps its connection."""
 
     def __init__(self, url: str, secret: str, audiences: Audiences) -> None:
-        self.sizes = audiences.sizes
-        environment = {"DATABASE_URL": url, "SECRET_KEY": secret, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        self.url = url
-        process = subprocess.Popen(
-            [str(PEER_VENV / "bin" / "python"), "-m", "bench.peer.audience"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if process.stdin is None or process.stdout is None:
-            raise SystemExit("the peer has no pipes")
-        self._process, self._input, self._output = process, process.stdin, process.stdout
-        if self._line() != "ready":
-            raise SystemExit("the peer did not start")
-
-    def close(self) -> None:
-        self._input.close()
-        self._process.wait(10)
-
-    def _line(self) -> str:
-        return self._output.readline().strip()
+        super().__init__("bench.peer.audience", DATABASE_URL=url, SECRET_KEY=secret)
+        self._sizes = audiences.sizes
 
     def tell(self, promo: int, near: str = "distance_lte", how: str = "bulk") -> Telling:
-        asked = {"promo": promo, "near": near, "how": how, "part": LOOP_PART}
-        self._input.write(json.dumps(asked) + "\n")
-        self._input.flush()
-        answer = json.loads(self._line() or "{}")
-        size = self.sizes[promo]
-        _expect(answer.get("users", 0), size, "the peer")
+        answer = self.ask(promo=promo, near=near, how=how, part=LOOP_PART)
+        size = self._sizes[promo]
+        _expect(answer["users"], size, "the peer")
         of_all = size / min(LOOP_PART, size) if how == "loop" else 1
         return Telling(answer["select"] + answer["write"] * of_all)
 

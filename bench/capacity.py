@@ -8,7 +8,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import psycopg
 
@@ -29,50 +29,47 @@ SHAPES = {"one core": (PROCESSES, 1), "one process": (1, PROCESSES), "two": (PRO
 Run = Callable[[Subject, Mode], load.Outcome]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """An operation: the database it is asked of, what makes that as it was, which is not measured, and the load."""
+
+    name: str
+    url: str
+    reset: Callable[[], None]
+    run: Run
+
+
 def measure(bench: Bench) -> list[Row]:
     """Rows of the result: an operation on two cores beside one, by two processes beside one."""
     if not _can_bind():
         raise SystemExit("this system does not bind programs to cores, or has only one")
     holds, lists = bench.database(), bench.database(catalogue.data_of(bench.mode.products))
-    kinds: dict[str, tuple[str, Run]] = {
-        "hold, one hot promotion": (holds, _hold(bench, holds)),
-        "order of three lines": (holds, _order(bench, holds)),
-        "page of 24 products, 64 pages in turn": (lists, _page),
-        "webhook": (holds, _webhook(holds)),
-    }
-    names = list(kinds) if bench.mode.fails else list(kinds)[:1]
-    return [line for name in names for line in _of_kind(bench, name, *kinds[name])]
+    secret = bench.secret
+    kinds = (
+        Kind(
+            *("hold, one hot promotion", holds, lambda: dataset.reset(holds, slots=True)),
+            lambda subject, mode: load.run(rounds.attack_of(secret, subject, HOT, mode)),
+        ),
+        Kind(*("order of three lines", holds, lambda: orders.reset(holds)), _orders_with(secret)),
+        Kind("page of 24 products, 64 pages in turn", lists, lambda: None, _page),
+        Kind(
+            *("webhook", holds, lambda: webhooks.forget(holds)),
+            lambda subject, mode: webhooks.attack(holds, KEY, subject, mode),
+        ),
+    )
+    return [line for kind in kinds[: None if bench.mode.fails else 1] for line in _of_kind(bench, kind)]
 
 
-def _hold(bench: Bench, url: str) -> Run:
-    def run(subject: Subject, mode: Mode) -> load.Outcome:
-        dataset.reset(url, slots=True)
-        return load.run(rounds.attack_of(bench.secret, subject, HOT, mode))
-
-    return run
-
-
-def _order(bench: Bench, url: str) -> Run:
-    def run(subject: Subject, mode: Mode) -> load.Outcome:
-        orders.reset(url)
-        return load.run(orders.attack_of(bench.secret, replace(subject, path=orders.PATH), mode, hot=False))
-
-    return run
+def _orders_with(secret: str) -> Run:
+    return lambda subject, mode: load.run(orders.attack_of(secret, replace(subject, path=orders.PATH), mode, hot=False))
 
 
 def _page(subject: Subject, mode: Mode) -> load.Outcome:
     return catalogue.attack(subject, PAGES, mode, clients=CLIENTS)
 
 
-def _webhook(url: str) -> Run:
-    def run(subject: Subject, mode: Mode) -> load.Outcome:
-        webhooks.forget(url)
-        return webhooks.attack(url, KEY, subject, mode)
-
-    return run
-
-
-def _of_kind(bench: Bench, name: str, url: str, run: Run) -> list[Row]:
+def _of_kind(bench: Bench, kind: Kind) -> list[Row]:
+    name, url = kind.name, kind.url
     rates: dict[str, list[float]] = {shape: [] for shape in SHAPES}
     spent: list[tuple[float, ...]] = []
     settings = {webhooks.SETTING: KEY}
@@ -84,14 +81,13 @@ def _of_kind(bench: Bench, name: str, url: str, run: Run) -> list[Row]:
             for shape, (workers, cores) in SHAPES.items():
                 subject = single if workers == 1 else double
                 with _bound(url, subject, cores):
-                    outcome, cost = _costing(url, subject, run, bench.mode)
+                    outcome, cost = _costing(kind, subject, bench.mode)
                 rates[shape].append(outcome.rate)
                 if shape == "two":
                     spent.append(cost)
             print(f"{name}: " + ", ".join(f"{shape} {of[-1]:.0f}/s" for shape, of in rates.items()), flush=True)
-    server, database, log, commits = (statistics.median(of) for of in zip(*spent, strict=True))
     medians = {shape: statistics.median(of) for shape, of in rates.items()}
-    cost = Cost(name, server, database, log, commits, medians["one core"], medians["two"])
+    cost = Cost(name, *(statistics.median(of) for of in zip(*spent, strict=True)), medians["one core"], medians["two"])
     told = {key: value if isinstance(value, str) else round(value, 2) for key, value in asdict(cost).items()}
     return [_row(name, rates, "one core", told), _row(name, rates, "one process", None)]
 
@@ -103,12 +99,14 @@ def _row(name: str, rates: dict[str, list[float]], other: str, cost: dict[str, o
     return row(PART, f"{name}: cores", unit, rates["two"], limit=rates[other], ratios=ratios, clients=CLIENTS, **more)
 
 
-def _costing(url: str, subject: Subject, run: Run, mode: Mode) -> tuple[load.Outcome, tuple[float, ...]]:
-    """The outcome, and of each answer: microseconds of server and database, bytes of the log, transactions."""
+def _costing(kind: Kind, subject: Subject, mode: Mode) -> tuple[load.Outcome, tuple[float, ...]]:
+    """The outcome, and of each answer: microseconds of server, database and clients, bytes of the log, transactions."""
+    url = kind.url
+    kind.reset()
     servers, backends = processes.tree(subject.pid), rounds.backends(url)
     log, commits = dataset.log_position(url), _commits(url)
     before = processes.cpu_seconds(servers), processes.cpu_seconds(backends)
-    outcome = run(subject, mode)
+    outcome = kind.run(subject, mode)
     done = sum(outcome.statuses.values())
     if set(outcome.statuses) - {200, 201}:
         raise SystemExit(f"answers: {dict(outcome.statuses)}\n{outcome.sample[-600:].decode('latin-1')}")
@@ -116,6 +114,7 @@ def _costing(url: str, subject: Subject, run: Run, mode: Mode) -> tuple[load.Out
     return outcome, (
         (processes.cpu_seconds(servers) - before[0]) / done * 1e6,
         (processes.cpu_seconds(backends) - before[1]) / done * 1e6,
+        outcome.cpu_seconds / done * 1e6,
         (dataset.log_position(url) - log) / done,
         (_commits(url) - commits) / done,
     )

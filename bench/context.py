@@ -14,6 +14,6 @@ class Bench:
     secret: str
     mode: Mode
 
-    def database(self, data: dataset.Data = dataset.HOLDS) -> str:
-        """The address of a database with this data, made when it is not there yet."""
-        return dataset.prepare(self.admin_url, data)
+    def database(self, data: dataset.Data | None = None) -> str:
+        """The address of a database with this data, the buyers of holds without any; made when it is not there yet."""
+        return dataset.prepare(self.admin_url, data or dataset.holds_of(self.mode.users))

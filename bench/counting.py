@@ -24,7 +24,12 @@ def _count(shape: Any, below: Any) -> ColumnElement[Any]:
 
 
 async def _alone(
-    self: Any, statement: str, arguments: tuple[Hashable, ...], use: Callable[[list[asyncpg.Record]], Any]
+    self: Any,
+    statement: str,
+    arguments: tuple[Hashable, ...],
+    use: Callable[[list[asyncpg.Record]], Any],
+    *,
+    primary: bool = False,  # noqa: ARG001 - there is no replica
 ) -> Any:
     """A statement for each request, also for equal ones that wait together."""
     async with self._room:

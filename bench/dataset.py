@@ -31,7 +31,13 @@ class Data:
     more: tuple[Path, ...] = ()
 
 
-HOLDS = Data(NAME, Path(__file__).with_name("dataset.sql"), {"users": USERS, "promos": PROMOS, "units": UNITS})
+def holds_of(users: int) -> Data:
+    """A store's promotions and so many buyers."""
+    sizes = {"users": users, "promos": PROMOS, "units": UNITS}
+    return Data(NAME if users == USERS else f"{NAME}_{users}", Path(__file__).with_name("dataset.sql"), sizes)
+
+
+HOLDS = holds_of(USERS)
 
 
 def prepare(admin_url: str, data: Data = HOLDS) -> str:

@@ -36,23 +36,35 @@ def measure(bench: Bench) -> list[Row]:
         with _watching({"API": processes.tree(subject.pid), "worker": worker}, seen):
             done = _load(bench, url, subject, mode)
     print(f"{done:,} answers in {mode.memory_seconds:.0f} s", flush=True)
-    return [_row(name, of, mode.memory_seconds) for name, of in seen.items()]
+    return [line for name, of in seen.items() for line in _rows(name, of, mode.memory_seconds)]
 
 
-def _row(name: str, seen: Sequence[float], seconds: float) -> Row:
+def _rows(name: str, seen: Sequence[float], seconds: float) -> list[Row]:
     early, late = parts_of(seen)
-    print(f"{name}: {early:.0f} MB, then {late:.0f} MB, at most {max(seen):.0f} MB", flush=True)
+    slope = a_minute(seen, seconds)
+    verdict = "flat" if late <= MOST_GROWTH * early else "grows"
+    print(f"{name}: {early:.0f} MB, then {late:.0f} MB, {slope:+.2f} MB a minute: {verdict}", flush=True)
     scenario = f"memory of the {name}, {seconds:.0f} s of load"
     unit = "MB in the last fifth of the time, beside the second"
-    found = row(PART, scenario, unit, [late], limit=[early], ratios=[late / early], clients=HOT.clients)
-    met = late <= MOST_GROWTH * early
-    return found | {"goal": MOST_GROWTH, "bound": "most", "met": met, "spread": [round(min(seen)), round(max(seen))]}
+    clients = HOT.clients
+    return [
+        row(PART, scenario, unit, [late], limit=[early], ratios=[late / early], clients=clients, most=MOST_GROWTH),
+        row(PART, scenario, "MB more a minute, after the first fifth", [slope], clients=clients),
+        row(PART, scenario, "MB at most", [max(seen)], clients=clients),
+    ]
 
 
 def parts_of(seen: Sequence[float]) -> tuple[float, float]:
     """The medians of the second and of the last fifth."""
     fifth = max(len(seen) // PARTS, 1)
     return statistics.median(seen[fifth : 2 * fifth] or seen), statistics.median(seen[-fifth:])
+
+
+def a_minute(seen: Sequence[float], seconds: float) -> float:
+    """How much is added in a minute, by the straight line through what was seen after the first fifth."""
+    after = seen[len(seen) // PARTS :]
+    times = [place * seconds / 60 / len(seen) for place in range(len(after))]
+    return statistics.linear_regression(times, after).slope if len(after) > 1 else 0.0
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def attack_of(secret: str, subject: Subject, mode: Mode, *, hot: bool) -> load.A
     return load.Attack(
         port=subject.port,
         head=head.encode(),
-        tokens=tokens_of(secret),
+        tokens=tokens_of(secret, mode.users),
         tails=[_tail(number, hot=hot) for number in range(PROMOS)],
         clients=CLIENTS,
         processes=PROCESSES,
@@ -88,7 +88,7 @@ def _tail(number: int, *, hot: bool) -> bytes:
 def reset(url: str) -> None:
     """No order, all units free in the one row that a product of the catalogue has."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE orders, activity_log, procrastinate_jobs, throttle CASCADE")
+        connection.execute("TRUNCATE orders, activity_log, procrastinate_jobs, throttle, event_outbox, events CASCADE")
         connection.execute("DELETE FROM stock_ledger WHERE pool_id > %s", [PROMOS])
         connection.execute("UPDATE stock_slot SET available = %s WHERE pool_id > %s", [UNITS, PROMOS])
         connection.execute("VACUUM ANALYZE")

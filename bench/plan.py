@@ -54,8 +54,9 @@ class Mode:
     scenarios: tuple[Scenario, ...]
     # Whether a missed goal is an error, and the figures are kept.
     fails: bool
-    # The sizes of the data: products of the list, people among whom an audience is found, its greater and its smaller
-    # one, orders of the statistics.
+    # The sizes of the data: buyers, more than a round can have holds; products of the list, people among whom an
+    # audience is found, its greater and its smaller one, orders of the statistics.
+    users: int
     products: int
     people: int
     audiences: tuple[int, int]
@@ -77,6 +78,7 @@ QUICK = Mode(
     warm_seconds=0.2,
     scenarios=(HOT,),
     fails=False,
+    users=20_000,
     products=10_000,
     people=20_000,
     audiences=(1000, 100),
@@ -93,6 +95,7 @@ USUAL = Mode(
     warm_seconds=0.5,
     scenarios=(HOT, CROWD, MANY, SLOW_DISK),
     fails=True,
+    users=USERS,
     products=100_000,
     people=1_000_000,
     audiences=(50_000, 1000),

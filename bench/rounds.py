@@ -54,7 +54,7 @@ def attack(url: str, secret: str, subject: Subject, scenario: Scenario, mode: Mo
 
 def _check(url: str, subject: Subject, outcome: load.Outcome) -> None:
     if outcome.exhausted:
-        raise SystemExit(f"{subject.name} answered every request there was before its time was over: more USERS")
+        raise SystemExit(f"{subject.name} answered every request there was before its time was over: more users")
     if set(outcome.statuses) != {201}:
         sample = outcome.sample[-600:].decode("latin-1")
         raise SystemExit(f"{subject.name} answered {dict(outcome.statuses)}, the last of the others:\n{sample}")
@@ -68,7 +68,7 @@ def attack_of(secret: str, subject: Subject, scenario: Scenario, mode: Mode) -> 
         port=subject.port,
         head=f"{head}Authorization: Bearer ".encode(),
         # Where nothing is written a buyer may come again, so that a fast server does not run out of them.
-        tokens=tokens_of(secret) * (1 if subject.holds else 4),
+        tokens=tokens_of(secret, mode.users) * (1 if subject.holds else 4),
         tails=[_tail(promo) for promo in range(1, scenario.promos + 1)],
         clients=scenario.clients,
         processes=PROCESSES,
@@ -85,16 +85,16 @@ def _tail(promo: int) -> bytes:
 _minted: dict[str, Any] = {"until": 0.0, "tokens": []}
 
 
-def tokens_of(secret: str) -> list[bytes]:
+def tokens_of(secret: str, users: int = USERS) -> list[bytes]:
     """One for each buyer, minted again before they grow old."""
     now = int(time.time())
-    if now > _minted["until"]:
+    if now > _minted["until"] or len(_minted["tokens"]) < users:
         _minted["tokens"] = [
             tokens.mint(secret, tokens.ACCESS, user_id=user, version=0, jti=uuid4(), now=now).encode()
-            for user in range(1, USERS + 1)
+            for user in range(1, users + 1)
         ]
         _minted["until"] = now + tokens.LIFETIME_SECONDS[tokens.ACCESS] // 2
-    return list(_minted["tokens"])
+    return list(_minted["tokens"][:users])
 
 
 def backends(url: str) -> list[int]:

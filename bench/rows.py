@@ -35,20 +35,20 @@ def row(
     goal, bound = (least, "least") if least is not None else (most, "most")
     spread = ratios or ours
     return {
-        "part": part,
         "scenario": scenario,
-        "unit": unit,
         "clients": clients,
         "ours": _median(ours),
         "peer": _median(peer),
         "limit": _median(limit),
         "ratio": _median(ratios),
+        "goal": goal,
+        "met": None if goal is None else (figure >= goal if bound == "least" else figure <= goal),
+        "part": part,
+        "unit": unit,
         "spread": [_short(min(spread)), _short(max(spread))],
         "rounds": len(ours),
-        "goal": goal,
         "bound": bound if goal is not None else None,
         "of": about,
-        "met": None if goal is None else (figure >= goal if bound == "least" else figure <= goal),
         **more,
     }
 

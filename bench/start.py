@@ -80,7 +80,7 @@ def measure(bench: Bench) -> list[Row]:
     api, command = bare(SERVER, environment), bare(HELP, environment)
     print(f"the API loads {api[1]:,} modules of others, `litestar --help` {command[1]:,}", flush=True)
     help_words = [str(Path(sys.executable).with_name("litestar")), "--help"]
-    rounds = max(bench.mode.rounds, 2)
+    rounds = bench.mode.rounds
     pairs = {
         "API": _pairs(lambda: answers(environment), lambda: _ready(api[0], environment), rounds),
         "help": _pairs(lambda: _ended(help_words, environment), lambda: _ended(command[0], environment), rounds),

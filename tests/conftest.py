@@ -5,6 +5,7 @@ Tests commit for real: what a commit does is part of what they prove.
 
 import asyncio
 import fcntl
+import gc
 import hashlib
 import os
 import signal
@@ -60,6 +61,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if not item.get_closest_marker(other)]
     config.hook.pytest_deselected(items=left)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end: the search for garbage need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_unconfigure() -> None:
+    """What pytest looks through five times at its end has been looked through once."""
+    gc.collect()
+    gc.freeze()
 
 
 class ByWorld(LoadFileScheduling):

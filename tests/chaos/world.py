@@ -114,11 +114,11 @@ class World:
         self.sandbox = programs.sandbox(self.sandbox_port, self.smtp_port, environ, self.folder)
         self.apis = [programs.api(n, port, environ, self.folder) for n, port in enumerate(self.api_ports, 1)]
         self.workers = [programs.worker(n, environ | {"LOG_LEVEL": "info"}, self.folder) for n in (1, 2)]
-        stack.push_async_callback(self._stop)
-        await self.sandbox.start()
         await asyncio.to_thread(self._migrate)
         await self.enlarge(stack)
-        for program in (*self.apis, *self.workers):
+        # Stopped before what they stand on: a commit that waits for a replica which is gone waits for a minute.
+        stack.push_async_callback(self._stop)
+        for program in (self.sandbox, *self.apis, *self.workers):
             await program.start()
         await self.ready()
         pool = await stack.enter_async_context(

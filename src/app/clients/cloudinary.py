@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, OutcomeUnknown, Throttled, Unavailable
+from app.clients.owned import OwnsHttp
 from app.clients.trust import trusted
 from app.db import clock
 from app.metrics import provider_call
@@ -67,7 +68,7 @@ def signature(parameters: Mapping[str, str], secret: str) -> str:
     return hashlib.sha1(f"{signed}{secret}".encode()).hexdigest()  # noqa: S324 - the provider's choice
 
 
-class CloudinaryClient:
+class CloudinaryClient(OwnsHttp):
     """Uploads and destroys. Close it with `aclose()`."""
 
     def __init__(self, http: httpx.AsyncClient, upload_prefix: str, account: Account | None) -> None:
@@ -80,9 +81,6 @@ class CloudinaryClient:
         """Nothing connects before the first call."""
         http = httpx.AsyncClient(verify=trusted(), timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         return cls(http, settings.cloudinary_upload_prefix, Account.of(settings.cloudinary_url))
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     async def upload(self, content: bytes, public_id: str) -> Uploaded:
         """Keep a picture under a name that is new. Raises ProviderError; after OutcomeUnknown it may be there."""

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from app.clients.errors import Unavailable
+from app.clients.owned import OwnsHttp
 from app.clients.trust import trusted
 from app.metrics import provider_call
 from app.settings import Settings
@@ -65,7 +66,7 @@ class _Day(msgspec.Struct):
     fecha: dt.date | None = None
 
 
-class DollarRateClient:
+class DollarRateClient(OwnsHttp):
     """Asks the sources; remembers in this process which of them fail. Close it with `aclose()`, or use it in `async
     with`.
     """
@@ -86,15 +87,6 @@ class DollarRateClient:
                 "argentinadatos": settings.argentinadatos_base_url,
             },
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     def sources(self) -> list[Source]:
         """In the order in which to ask: those that keep failing come last."""

@@ -14,6 +14,7 @@ from app.clients import fcm_answers
 from app.clients.errors import OutcomeUnknown, Unavailable
 from app.clients.google_auth import FCM_SCOPE, GoogleAuth
 from app.clients.lanes import Lanes
+from app.clients.owned import OwnsHttp
 from app.metrics import provider_call
 from app.settings import Settings
 
@@ -85,7 +86,7 @@ class SendResult(msgspec.Struct, frozen=True):
     message_id: str
 
 
-class FcmClient:
+class FcmClient(OwnsHttp):
     """Sends pushes, at most `concurrency` at a time. Close it with `aclose()` or use it as a context manager."""
 
     def __init__(
@@ -116,15 +117,6 @@ class FcmClient:
         )
         auth = GoogleAuth(http, settings.google_service_account_file, [FCM_SCOPE])
         return cls(http, settings.fcm_base_url, auth)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     @property
     def configured(self) -> bool:

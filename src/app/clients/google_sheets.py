@@ -13,6 +13,7 @@ import msgspec
 
 from app.clients.errors import BadRequestError, NotConfigured, NotPermitted, Throttled, Unavailable
 from app.clients.google_auth import SHEETS_SCOPE, GoogleAuth
+from app.clients.owned import OwnsHttp
 from app.clients.trust import trusted
 from app.metrics import provider_call
 from app.settings import Settings
@@ -57,7 +58,7 @@ class Quota:
             self._begun.append(time.monotonic())
 
 
-class SheetsClient:
+class SheetsClient(OwnsHttp):
     """Reads and writes one spreadsheet. Every call may be made twice with the same effect, so failures are repeated."""
 
     def __init__(self, http: httpx.AsyncClient, base_url: str, spreadsheet: str, auth: GoogleAuth) -> None:
@@ -74,15 +75,6 @@ class SheetsClient:
         http = httpx.AsyncClient(verify=trusted(), timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
         auth = GoogleAuth(http, settings.google_service_account_file, [SHEETS_SCOPE])
         return cls(http, settings.google_sheets_base_url, settings.google_sheets_spreadsheet_id, auth)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     @property
     def configured(self) -> bool:

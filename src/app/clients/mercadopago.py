@@ -22,6 +22,7 @@ from app.clients.mercadopago_answers import (
     failure_of,
     read,
 )
+from app.clients.owned import OwnsHttp
 from app.metrics import provider_call
 from app.settings import Settings
 
@@ -85,7 +86,7 @@ def moment(at: dt.datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-class MercadoPagoClient:
+class MercadoPagoClient(OwnsHttp):
     """One for a process: it shares its connections, and its patience with a provider that fails.
 
     Every call ends within CALL_SECONDS, its retries included. Raises ProviderError: Unavailable and OutcomeUnknown for
@@ -116,15 +117,6 @@ class MercadoPagoClient:
             timeout=httpx.Timeout(CALL_SECONDS, connect=CONNECT_SECONDS),
         )
         return cls(http, settings.mercadopago_base_url, settings.mercadopago_access_token)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     @property
     def configured(self) -> bool:

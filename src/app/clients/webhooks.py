@@ -10,12 +10,13 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import msgspec
 
+from app.clients.owned import OwnsHttp
 from app.clients.trust import trusted
 
 ANSWER_SECONDS = 15.0
@@ -37,7 +38,7 @@ class NotAllowed(Exception):
     """A receiver's name leads to an address that nothing is sent to."""
 
 
-class WebhookClient:
+class WebhookClient(OwnsHttp):
     """Sends; every failure is an outcome. Close it with `aclose()`, or use it in `async with`."""
 
     def __init__(self, *, allowed: Allowed, seconds: float = ANSWER_SECONDS) -> None:
@@ -51,15 +52,6 @@ class WebhookClient:
             follow_redirects=False,
             trust_env=False,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         """One try, at most `seconds` in all."""
