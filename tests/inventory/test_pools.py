@@ -207,7 +207,7 @@ async def test_writes_at_once_take_turns(room: Stockroom, sessions: async_sessio
 
 async def test_a_trade_takes_from_all_pools_at_once(room: Stockroom) -> None:
     """From the first slots first; what several take of one pool is summed."""
-    wide, narrow, last = await room.pool(18, 16), await room.pool(5), await room.pool(3)
+    wide, narrow, last = await room.pool(50, 16), await room.pool(5), await room.pool(3)
     trades = [
         Trade(narrow, 2, "order 1"),
         Trade(wide, 5, "order 1"),
@@ -216,10 +216,10 @@ async def test_a_trade_takes_from_all_pools_at_once(room: Stockroom) -> None:
     ]
     left = await room.stock.trade(trades)
     await room.db.commit()
-    assert left == [PoolLeft(wide, 12, 6), PoolLeft(narrow, 3, 2), PoolLeft(last, 0, 3)]
-    assert await room.slots(wide) == [0, 0, 0, 0, *[1] * 12]
+    assert left == [PoolLeft(wide, 44, 6), PoolLeft(narrow, 3, 2), PoolLeft(last, 0, 3)]
+    assert await room.slots(wide) == [0, 2, *[3] * 14]
     assert await room.slots(narrow) + await room.slots(last) == [3, 0]
-    assert await room.ledger(wide) == [(18, "opening"), (-5, "sale"), (-1, "sale")]
+    assert await room.ledger(wide) == [(50, "opening"), (-5, "sale"), (-1, "sale")]
     assert (await audit(room.db))[1] == []
 
 
