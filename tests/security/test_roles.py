@@ -22,6 +22,7 @@ DENIED = {
     "a role": "CREATE ROLE mine",
     "a database": "CREATE DATABASE mine",
     "a dropped table": "DROP TABLE orders",
+    "a counter of its choice": "SELECT setval('users_id_seq', 1)",
     "an emptied table": "TRUNCATE orders CASCADE",
     "a changed table": "ALTER TABLE users ADD COLUMN mine int",
     "a trigger": "ALTER TABLE orders DISABLE TRIGGER ALL",
@@ -86,6 +87,15 @@ async def test_what_it_may(connection: asyncpg.Connection) -> None:
         assert await connection.execute("UPDATE category SET name = 'Otra' WHERE id = $1", number) == "UPDATE 1"
         assert await connection.execute("DELETE FROM category WHERE id = $1", number) == "DELETE 1"
     assert [await connection.fetchval(f"SHOW {name}") for name in LIMITS] == list(LIMITS.values())
+
+
+async def test_it_lets_counters_rise_and_not_fall(connection: asyncpg.Connection) -> None:
+    """As moving in does, whose ids stay what they were."""
+    for least, following in ((5000, 5001), (3, 5002)):
+        await connection.execute("SELECT ids_at_least('orders', $1)", least)
+        assert await connection.fetchval("SELECT nextval('orders_id_seq')") == following
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await connection.execute("SELECT ids_at_least('pg_class', 5)")
 
 
 async def test_it_is_nothing_more(connection: asyncpg.Connection) -> None:

@@ -17,10 +17,7 @@ from app.domain.moving.rules.judging import Moved
 BATCH_LOCK = 7_401_839_215_570_178
 _LOCK = text("SELECT pg_advisory_xact_lock(:key), set_config('relampago.quiet', 'on', true), clock_timestamp()")
 _SEQUENCE = "pg_get_serial_sequence(:name, 'id')"
-_RAISE = text(f"""
-    SELECT setval({_SEQUENCE}, :least, true)
-     WHERE :least > COALESCE(pg_sequence_last_value(CAST({_SEQUENCE} AS regclass)), 0)
-""")
+_RAISE = text("SELECT ids_at_least(:name, :least)")
 _NEXT = text(f"SELECT nextval({_SEQUENCE}) FROM generate_series(1, :count)")  # noqa: S608 - constants
 
 
