@@ -101,9 +101,9 @@ USUAL = Mode(
     audiences=(50_000, 1000),
     orders=5_000_000,
     pushes=10_000,
-    promos=40,
-    noops=2000,
-    memory_seconds=60,
+    promos=25,
+    noops=1000,
+    memory_seconds=45,
 )
 FULL = replace(
     USUAL,
@@ -112,6 +112,7 @@ FULL = replace(
     seconds=3,
     scenarios=(*USUAL.scenarios, COUNTED),
     promos=100,
+    noops=2000,
     memory_seconds=600,
     sizes=(10_000, 100_000, 1_000_000),
 )
