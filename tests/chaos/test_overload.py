@@ -111,9 +111,9 @@ def judged(world: World, samples: Sequence[Sample]) -> None:
 
 
 def said(world: World) -> list[str]:
-    """What the API processes call errors."""
-    lines = [line for api in world.apis for line in api.said().splitlines()]
-    return [line[-3000:] for line in lines if '"level": "error"' in line][:2]
+    """What the API processes call errors, else the last that they have said at all."""
+    lines = [line[-3000:] for api in world.apis for line in api.said().splitlines()]
+    return [line for line in lines if '"level": "error"' in line][:2] or lines[-4:]
 
 
 async def test_more_than_it_can_bear(world: World, mall: Mall, seed: int, goals: Goals, full_rounds: bool) -> None:
@@ -132,8 +132,8 @@ async def test_more_than_it_can_bear(world: World, mall: Mall, seed: int, goals:
         shed = [sample for sample in samples if sample.status == 503]
         first = [sample for sample in good if sample.kind != "view"]
         kinds = statuses(samples)
-        assert set(kinds["webhook"]) == {200}, kinds
-        assert set(kinds["confirm"]) == {200}, kinds
+        put_off = [sample for sample in samples if sample.kind != "view" and sample.status != 200]
+        assert not put_off, (kinds, put_off[:5], said(world))
         goodput = sum(sample.kind == "view" for sample in good) / seconds
         grown = rss(world) / memory - 1
         figures.append(
