@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from typing import Any
 
 from alembic import context
@@ -16,6 +17,7 @@ from app.settings import load_settings
 registry.load()
 # Any 64-bit number that nobody else takes: two migrators at once run one after the other.
 MIGRATION_LOCK = 7_401_839_215_570_113
+PAUSE_SECONDS = 0.1
 LOCK_TIMEOUT = os.environ.get("MIGRATION_LOCK_TIMEOUT", "5s")
 
 
@@ -30,8 +32,7 @@ def include_object(item: Any, name: str | None, kind: str, _reflected: Any, _oth
 
 
 def run(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-    connection.commit()
+    _wait_for_others(connection)
     try:
         context.configure(
             connection=connection,
@@ -49,6 +50,14 @@ def run(connection: Connection) -> None:
         connection.rollback()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """By asking again: who waits inside a statement would hold up an index that is built concurrently, for ever."""
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
+        connection.rollback()
+        time.sleep(PAUSE_SECONDS)
+    connection.commit()
 
 
 async def main() -> None:

@@ -6,7 +6,10 @@ from typing import Self
 import asyncpg
 
 KEPT_TABLES = {"spatial_ref_sys", "alembic_version"}
-TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+TABLES = """
+    SELECT relname FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
 # Keys and triggers do not ask about what is deleted.
 SILENCE = "SET session_replication_role = replica"
 # The test before may have ended every connection to the database.

@@ -18,11 +18,10 @@ POOLERS = ("none", "transaction", "transaction-unprepared")
 # Each mode of the mail server's connection with its usual port.
 SMTP_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
-# The sandbox's own account.
-SANDBOX_CLOUDINARY = "cloudinary://123456789012345:sandbox-cloudinary-secret@demo"
 _CLOUDINARY = re.compile(r"cloudinary://[\w-]+:[\w-]+@[\w-]+(?:\?upload_prefix=([^&\s]+))?", re.ASCII)
 MERCADOPAGO_URL = "https://api.mercadopago.com"
 # What the sandbox goes by.
+SANDBOX_CLOUDINARY = "cloudinary://123456789012345:sandbox-cloudinary-secret@demo"
 SANDBOX_PAYMENT_KEYS = {
     "MERCADOPAGO_ACCESS_TOKEN": "TEST-sandbox-token",
     "MERCADOPAGO_WEBHOOK_SECRET": "sandbox-webhook-secret-0123456789abcdef",
@@ -44,7 +43,11 @@ NUMBERS = {
     "DB_POOL_SIZE": (8, 1, 200),
     "PUSH_DAILY_CAP": (5, 0, 1000),
     "LOW_STOCK_LIMIT": (5, 0, 100_000),
-    "EVENT_DAYS": (30, 1, 3650),
+    "EVENT_DAYS": (30, 0, 3650),
+    "PUSH_LOG_DAYS": (90, 0, 3650),
+    "ACTIVITY_DAYS": (0, 0, 36500),
+    "HOLD_DAYS": (30, 0, 3650),
+    "HOLD_ARCHIVE_DAYS": (0, 0, 36500),
     "LIVE_LISTENERS": (5000, 1, 100_000),
     "LIVE_PER_ADDRESS": (100, 1, 100_000),
     "REFRESH_REUSE_GRACE_SECONDS": (10, 0, 600),
@@ -82,9 +85,7 @@ def whole(values: Mapping[str, str], name: str, default: int, *, low: int, high:
 
 def numbers_of(values: Mapping[str, str]) -> dict[str, Any]:
     """The settings that are whole numbers, by their names in lower case."""
-    return {
-        name.lower(): whole(values, name, default, low=low, high=high) for name, (default, low, high) in NUMBERS.items()
-    }
+    return {name.lower(): whole(values, name, at[0], low=at[1], high=at[2]) for name, at in NUMBERS.items()}
 
 
 def database_url_of(values: Mapping[str, str]) -> str:

@@ -116,6 +116,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     push_daily_cap: int = 5
     low_stock_limit: int = 5
     event_days: int = 30
+    push_log_days: int = 90
+    activity_days: int = 0
+    hold_days: int = 30
+    hold_archive_days: int = 0
+    drop_detached: bool = True
     live_listeners: int = 5000
     live_per_address: int = 100
     webhook_http: bool = False
@@ -170,6 +175,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     return Settings(
         app_env=app_env,
         auth_basic_enabled=flag(values, "AUTH_BASIC_ENABLED", default=not production),
+        drop_detached=flag(values, "DROP_DETACHED", default=True),
         webhook_http=flag(values, "WEBHOOK_HTTP", default=not production),
         webhook_private=flag(values, "WEBHOOK_PRIVATE", default=not production),
         throttles=throttles_of(values, RATES, factor=1 if production else DEVELOPMENT_RATE_FACTOR),

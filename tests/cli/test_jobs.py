@@ -218,6 +218,8 @@ async def test_every_periodic_job_runs_by_hand(
     """Really, with nothing to do: the same function as the worker's, on a connection of its own."""
     for name in ("dolarapi", "bluelytics", "argentinadatos"):
         monkeypatch.setenv(f"{name.upper()}_BASE_URL", f"{sources.url}/{name}")
+    if entry.job.name == "growth:keep_months":  # Once it has made the months ahead there is nothing to do.
+        assert (await _call("run", entry.job.name)).exit_code == 0
     answer = await _call("run", entry.job.name)
     assert answer.exit_code == 0, answer.output
     expected = "done" if entry.job.name in {"rates:update", "notify_active_promos", "webhooks:wake"} else "0"

@@ -21,7 +21,7 @@ KEPT = {"orders"}
 ERASED = {"activity_log", "cart", "device_token", "mail", "push_log", "review", "users", "verification_codes"}
 TABLES = text("""
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind = 'r' AND n.nspname = 'public'
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = 'public'
 """)
 MAIL = text("""
     INSERT INTO mail (kind, reference, recipient, user_id, subject, message_id)

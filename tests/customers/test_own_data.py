@@ -267,6 +267,7 @@ TOLD = {
     "push_log": "pushes",
     "refresh_tokens": "sessions",
     "reservation": "holds",
+    "reservation_archive": "holds",
     "reservation_finished": "holds",
     "review": "reviews",
     "sheet_run": "who of the staff began one, is the shop's affair",

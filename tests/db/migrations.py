@@ -20,16 +20,18 @@ PICTURE = """
         SELECT c.oid, c.relname, c.relkind FROM pg_class c
          WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+           -- Partitions are the clock's; what they have they have from the table.
+           AND NOT c.relispartition
     )
     SELECT 'column', o.relname || '.' || a.attname,
            format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity::text
                || ' ' || COALESCE(pg_get_expr(f.adbin, f.adrelid), '')
       FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
       LEFT JOIN pg_attrdef f ON f.adrelid = o.oid AND f.adnum = a.attnum
-     WHERE o.relkind = 'r'
+     WHERE o.relkind IN ('r', 'p')
     UNION ALL
     SELECT 'index', o.relname, pg_get_indexdef(o.oid) FROM ours o
-     WHERE o.relkind = 'i' AND o.relname NOT LIKE 'alembic_version%'
+     WHERE o.relkind IN ('i', 'I') AND o.relname NOT LIKE 'alembic_version%'
     UNION ALL
     SELECT 'constraint', n.conname, o.relname || ' ' || pg_get_constraintdef(n.oid)
       FROM ours o JOIN pg_constraint n ON n.conrelid = o.oid

@@ -19,9 +19,12 @@ from app import registry
 from app.db.migrations import newest_revision
 from app.db.models import Base
 from tests.conftest import ROOT, SECRET, fresh_database
+from tests.db.loaded import ROWS, TROD, Passers, load
 from tests.db.migrations import ALEMBIC, alembic, fetch, picture, version, with_revision
 
 registry.load()
+# For how long a migration asks for a lock: alembic/env.py.
+LOCK_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -68,16 +71,77 @@ async def test_an_owner_who_may_nothing_else_migrates(url: str) -> None:
 
 
 async def test_each_step_can_be_taken_back(url: str) -> None:
-    """One down and one up again, at every revision: what a deployment that has to turn around does."""
-    for revision in [script.revision for script in scripts().walk_revisions()][:-2]:
-        before = await picture(url)
-        await alembic("downgrade", url, "-1")
-        assert await version(url) != revision
-        assert await picture(url) != before
-        await alembic("upgrade", url, revision)
-        assert await picture(url) == before, revision
-        await alembic("downgrade", url, "-1")
-    assert await version(url) == "0002"
+    """One down and one up again, at every revision: what a deployment that has to turn around does.
+
+    Over tables with rows in them, while people read and write beside: nobody waits for as long as a lock may be asked
+    for, and nobody is refused.
+    """
+    connection = await asyncpg.connect(url)
+    assert await load(connection) > 50
+    await connection.close()
+    async with Passers(url) as passers:
+        for revision in [script.revision for script in scripts().walk_revisions()][:-2]:
+            before = await picture(url)
+            await alembic("downgrade", url, "-1")
+            assert await version(url) != revision
+            assert await picture(url) != before
+            await alembic("upgrade", url, revision)
+            assert await picture(url) == before, revision
+            await alembic("downgrade", url, "-1")
+        assert await version(url) == "0002"
+    assert min(passers.counts.values()) > len(TROD)
+    assert passers.longest < LOCK_SECONDS
+
+
+DATED = "SELECT count(*) FROM push_log WHERE sent_date = (created_at AT TIME ZONE 'UTC')::date"
+MAY = """
+    SELECT has_table_privilege('public', 'events', 'SELECT'), has_table_privilege('public', 'events', 'INSERT'),
+           has_table_privilege('public', 'events', 'DELETE'),
+           has_sequence_privilege('public', 'promo_notification_id_seq', 'USAGE')
+"""
+GROWN = {"activity_log": "id", "events": "number", "promo_notification": "id", "push_log": "id"}
+STORED = "SELECT array_agg((to_jsonb(t) - 'sent_date')::text ORDER BY {key}) FROM {table} t"
+INDEXES = """
+    SELECT c.relname FROM partition_list($1) l JOIN pg_index i ON i.indrelid = l.name::regclass
+      JOIN pg_class c ON c.oid = i.indexrelid WHERE l.begins IS NULL AND NOT l.is_default AND c.relname NOT LIKE 'o\\_%'
+"""
+
+
+async def test_tables_become_months_beside_those_who_use_them(url: str) -> None:
+    """Nothing is lost or built under a lock; a transaction that does not end holds up the migration alone."""
+    await alembic("downgrade", url, "0040")
+    connection, slow = await asyncpg.connect(url), await asyncpg.connect(url)
+    stored = {table: STORED.format(table=table, key=key) for table, key in GROWN.items()}
+    try:
+        await load(connection, undated=True)
+        await connection.execute("GRANT SELECT, INSERT ON events TO PUBLIC")
+        await connection.execute("GRANT USAGE ON SEQUENCE promo_notification_id_seq TO PUBLIC")
+        before = {table: await connection.fetchval(statement) for table, statement in stored.items()}
+        writing = slow.transaction()
+        await writing.start()
+        await slow.execute("UPDATE orders SET total = total WHERE id = 1")
+        async with Passers(url) as passers:
+            migrating = asyncio.create_task(alembic("upgrade", url, "head"))
+            done, _ = await asyncio.wait({migrating}, timeout=0.5)
+            assert not done
+            held = passers.longest
+            await writing.commit()
+            await migrating
+        assert held < 0.5
+        assert passers.longest < LOCK_SECONDS
+        assert min(passers.counts.values()) > len(TROD)
+        for table, key in GROWN.items():
+            after = await connection.fetchval(stored[table])
+            assert (len(after), after == before[table]) == (ROWS, True), table
+            # The indexes that its rows have are those that were there before, by other names.
+            assert await connection.fetch(INDEXES, table) == []
+            number = await connection.fetchval("SELECT nextval(pg_get_serial_sequence($1, $2))", table, key)
+            assert number == await connection.fetchval(f"SELECT max({key}) + 1 FROM {table}")
+        assert await connection.fetchval(DATED) == ROWS
+        assert await connection.fetchrow(MAY) == (True, True, False, True)
+    finally:
+        await connection.close()
+        await slow.close()
 
 
 async def test_the_command_line_finds_no_difference(url: str) -> None:

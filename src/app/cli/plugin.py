@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "doctor",
         "Check database, clocks, providers, queue and invariants, and say what to do.",
     ),
+    ("app.cli.growth", "growth", "Tables that are partitioned by the month."),
     ("app.cli.moving.commands", "import", "Data of other shops."),
     ("app.cli.jobs", "jobs", "The queue: run its worker, look into it."),
     ("app.cli.orders", "orders", "Orders."),

@@ -71,10 +71,3 @@ async def tell_promos(work: Work) -> int:
     """Starts and ends of flash promotions, which the clock alone brings about."""
     async with work.transaction() as session:
         return await EventService(session).tell_promos(PROMOS)
-
-
-@job("events:forget", housekeeping=True)
-async def forget(work: Work) -> int:
-    """The feed reaches back `EVENT_DAYS` days."""
-    async with work.transaction() as session:
-        return await EventService(session).forget(days=work.settings.event_days, limit=20_000)

@@ -7,7 +7,7 @@ import structlog
 from app.domain.devices.service.devices import DeviceService
 from app.domain.inventory.service import StockService
 from app.domain.notifications.service.notifications import NotificationService
-from app.domain.notifications.service.promos import PromoPushService, forget_old, give_up_lost, slices
+from app.domain.notifications.service.promos import PromoPushService, give_up_lost, slices
 from app.domain.notifications.service.sending import Scope
 from app.jobs.queue import defer, job
 from app.jobs.work import Work
@@ -107,6 +107,6 @@ async def order_moved(work: Work, order_id: int) -> int:
 
 @job("notifications:forget_old", housekeeping=True)
 async def forget_old_rows(work: Work) -> int:
-    """Logs of pushes are kept for ninety days, devices that are of no use for half a year."""
+    """Devices that are of no use are kept for half a year; logs of pushes leave by the month."""
     async with work.transaction() as session:
-        return await forget_old(session) + await DeviceService(session).forget()
+        return await DeviceService(session).forget()

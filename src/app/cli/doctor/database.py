@@ -1,11 +1,14 @@
 """The database: does it answer, is it ours, is it safe, is its schema this code's, does its clock agree."""
 
+import datetime as dt
 import time
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.doctor.findings import Finding, fail, graver, ok, warn
+from app.db.growth import TABLES, GrowthService, covers
+from app.db.growth import months as calendar
 from app.db.migrations import newest_revision
 from app.settings import Settings
 
@@ -123,4 +126,21 @@ async def idle_transactions(session: AsyncSession, _settings: Settings) -> Findi
     return ok("open transactions", "none is left idle")
 
 
-CHECKS = (server, extensions, migrations, clock, role, durability, connections, idle_transactions)
+async def months(session: AsyncSession, _settings: Settings) -> Finding:
+    """Rows of a month without a partition go to the default one, which has to be emptied under a lock."""
+    today = dt.datetime.now(dt.UTC).date()
+    without, astray = [], []
+    for table in TABLES:
+        service = GrowthService(session, table)
+        there = await service.partitions()
+        without += [f"{table} {month:%Y-%m}" for month in calendar(today, 1) if not covers(there, month)]
+        astray += [f"{table} {month:%Y-%m}" for month in await service.strays()]
+    advice = "is a worker running? `growth keep` makes them now; see docs/operations.md, Growth of tables"
+    if without:
+        return warn("months", f"no partition for {', '.join(without)}", advice)
+    if astray:
+        return warn("months", f"rows in the default partition: {', '.join(astray)}", advice)
+    return ok("months", "this month's and the next one's partitions are there")
+
+
+CHECKS = (server, extensions, migrations, clock, role, durability, connections, idle_transactions, months)

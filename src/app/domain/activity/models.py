@@ -16,7 +16,7 @@ class ActivityLog(Identified, Base):
     """One thing that was done to one object. Append-only: written in the transaction of what it records.
 
     `user_id` is null for what nobody signed in for (a job, the command line) and after the user's deletion. `changes`
-    maps a field to its old and its new value: `{"price": ["100.00", "90.00"]}`.
+    maps a field to its old and its new value: `{"price": ["100.00", "90.00"]}`. Partitioned by the month.
     """
 
     __tablename__ = "activity_log"
@@ -27,6 +27,7 @@ class ActivityLog(Identified, Base):
         Index("ix_activity_log_newest", text("timestamp DESC"), text("id DESC")),
         Index("ix_activity_log_user_id", "user_id", text("timestamp DESC"), text("id DESC")),
         Index("ix_activity_log_object", "content_type", "object_id", text("timestamp DESC"), text("id DESC")),
+        {"postgresql_partition_by": "RANGE (timestamp)"},
     )
 
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -35,5 +36,5 @@ class ActivityLog(Identified, Base):
     content_type: Mapped[str] = mapped_column(String(50))
     object_id: Mapped[str] = mapped_column(String(OBJECT_ID_LENGTH))
     changes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    timestamp: Mapped[CreatedAt]
+    timestamp: Mapped[CreatedAt] = mapped_column(primary_key=True)
     ip_address: Mapped[Any | None] = mapped_column(INET)

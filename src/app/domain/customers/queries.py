@@ -10,7 +10,7 @@ from app.domain.accounts.models import Profile, RefreshToken, User, Verification
 from app.domain.activity.models import ActivityLog
 from app.domain.catalog.models import Review
 from app.domain.devices.models import DeviceToken, NotificationPreference
-from app.domain.inventory.models import FinishedReservation, Reservation
+from app.domain.inventory.models import ArchivedReservation, FinishedReservation, Reservation
 from app.domain.orders.models import Order
 from app.domain.orders.states import PAID_STATUSES
 
@@ -127,11 +127,14 @@ def _rows(model: Any, user_id: int, hidden: Collection[str] = ()) -> ReadStateme
 
 
 def _holds(user_id: int) -> ReadStatement:
-    """Live ones and finished ones, oldest first."""
+    """Live, finished and archived ones, oldest first."""
     live = select(*_hold_columns(Reservation), literal("active").label("status"), literal(None).label("order_id"))
     over = select(*_hold_columns(FinishedReservation), FinishedReservation.status, FinishedReservation.order_id)
+    old = select(*_hold_columns(ArchivedReservation), ArchivedReservation.status, literal(None).label("order_id"))
     every = union_all(
-        live.where(Reservation.user_id == user_id), over.where(FinishedReservation.user_id == user_id)
+        live.where(Reservation.user_id == user_id),
+        over.where(FinishedReservation.user_id == user_id),
+        old.where(ArchivedReservation.user_id == user_id),
     ).subquery()
     return select(*every.c).order_by(every.c.created_at, every.c.token)
 

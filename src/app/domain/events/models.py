@@ -30,14 +30,22 @@ class NotedEvent(Identified, Base):
 
 
 class Event(Base):
-    """An event under its number. Append-only: who has read up to a number has missed none below it."""
+    """An event under its number. Append-only: who has read up to a number has missed none below it.
+
+    Partitioned by the month of `happened_at`, which all keys therefore hold; numbers and ids are given once.
+    """
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_happened_at", "happened_at"), Index("ix_events_type", "type", "number"))
+    __table_args__ = (
+        UniqueConstraint("id", "happened_at"),
+        Index("ix_events_happened_at", "happened_at"),
+        Index("ix_events_type", "type", "number"),
+        {"postgresql_partition_by": "RANGE (happened_at)"},
+    )
 
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    id: Mapped[UUID] = mapped_column(unique=True)
+    id: Mapped[UUID]
     type: Mapped[str] = mapped_column(String(TYPE_LENGTH))
     object_id: Mapped[int]
     data: Mapped[dict[str, Any]]
-    happened_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+    happened_at: Mapped[Instant] = mapped_column(primary_key=True, server_default=text("clock_timestamp()"))

@@ -14,11 +14,6 @@ LOCK = text(f"SELECT pg_try_advisory_xact_lock({NUMBERING})")
 NUMBER = text("SELECT number FROM event_number(:limit)")
 TELL_PROMOS = text("SELECT event_promo_clock(:limit)")
 OLDEST = text("SELECT min(number) FROM events")
-FORGET = text("""
-    DELETE FROM events WHERE number IN (
-        SELECT number FROM events WHERE happened_at < clock_timestamp() - make_interval(days => :days)
-         ORDER BY happened_at LIMIT :limit)
-""")
 
 
 def feed(after: int, limit: int, kind: str | None) -> Select[Any]:

@@ -39,8 +39,3 @@ class EventService:
         events = [Event(*row) for row in rows[:limit]]
         oldest = await self.session.scalar(queries.OLDEST)
         return Feed(events, events[-1].number if events else number, len(rows) > limit, oldest)
-
-    async def forget(self, *, days: int, limit: int) -> int:
-        """Delete what is older than so many days; how many."""
-        done = await self.session.execute(queries.FORGET, {"days": days, "limit": limit})
-        return int(getattr(done, "rowcount", 0))

@@ -3,7 +3,7 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, String, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.models import Base, CreatedAt, Identified, Instant, PriceColumn
@@ -105,6 +105,31 @@ class FinishedReservation(ReservationColumns, Base):
     order_id: Mapped[int | None]
     # When the order was cancelled and its units came back; they no longer count against the buyer's limit.
     returned_at: Mapped[Instant | None]
+
+
+class ArchivedReservation(Base):
+    """A finished hold that nothing refers to any more: not sold, and old. Partitioned by the month of its end."""
+
+    __tablename__ = "reservation_archive"
+    __table_args__ = (
+        CheckConstraint("status IN ('cancelled', 'expired')", name="status"),
+        Index("ix_reservation_archive_token", "token"),
+        Index("ix_reservation_archive_promo_id", "promo_id", "id"),
+        {"postgresql_partition_by": "RANGE (finished_at)"},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    pool_id: Mapped[int]
+    promo_id: Mapped[int]
+    store_product_id: Mapped[int]
+    user_id: Mapped[int]
+    token: Mapped[UUID]
+    quantity: Mapped[int] = mapped_column(Integer)
+    unit_price: Mapped[PriceColumn]
+    expires_at: Mapped[Instant]
+    created_at: Mapped[Instant]
+    status: Mapped[str] = mapped_column(String(10))
+    finished_at: Mapped[Instant] = mapped_column(primary_key=True)
 
 
 class StockEntry(Identified, Base):

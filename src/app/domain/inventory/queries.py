@@ -57,7 +57,7 @@ CLOSED_PARENTS = text("""
      GROUP BY parent_id ORDER BY parent_id LIMIT :limit
 """)
 
-# Live and finished rows lie in two tables; a reservation is in exactly one of them in any snapshot.
+# Live, finished and archived rows lie in three tables; a reservation is in exactly one of them in any snapshot.
 HOLD = text("""
     SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at,
            CASE WHEN expires_at > clock_timestamp() THEN 'held' ELSE 'expired' END AS status,
@@ -67,6 +67,10 @@ HOLD = text("""
     SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at,
            status, order_id, clock_timestamp()
       FROM reservation_finished WHERE token = :token AND user_id = :user
+    UNION ALL
+    SELECT id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price, expires_at,
+           status, NULL, clock_timestamp()
+      FROM reservation_archive WHERE token = :token AND user_id = :user
 """)
 
 CONFIRM = text("""

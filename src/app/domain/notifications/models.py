@@ -27,7 +27,7 @@ class PushLog(Identified, Base):
         CheckConstraint(f"notification_type IN ({_KIND_LIST})", name="notification_type"),
         CheckConstraint(f"state IN ({_STATE_LIST})", name="state"),
         CheckConstraint(
-            "(promo_id IS NULL) = (sent_date IS NULL) AND (promo_id IS NULL) = (promo_notification_id IS NULL)",
+            "(promo_id IS NULL) = (promo_notification_id IS NULL)",
             name="promo_has_a_day",
         ),
         Index("ix_push_log_user_id", "user_id", text("id DESC")),
@@ -43,9 +43,11 @@ class PushLog(Identified, Base):
             "order_event_id",
             "device_token_id",
             "notification_type",
+            "sent_date",
             unique=True,
             postgresql_where=text("order_event_id IS NOT NULL"),
         ),
+        {"postgresql_partition_by": "RANGE (sent_date)"},
     )
 
     # No foreign keys: each would lock, and so rewrite, a row of the device and of the user for every push.
@@ -53,7 +55,11 @@ class PushLog(Identified, Base):
     user_id: Mapped[int]
     promo_notification_id: Mapped[int | None]
     promo_id: Mapped[int | None]
-    sent_date: Mapped[dt.date | None] = mapped_column(Date)
+    # The promotion's day, that of the order's event, or else that of the writing: what is to be once has one day, so
+    # that keys over the months' partitions, which have to hold it, are as strict as without it.
+    sent_date: Mapped[dt.date] = mapped_column(
+        Date, primary_key=True, server_default=text("(now() AT TIME ZONE 'UTC')::date")
+    )
     order_event_id: Mapped[int | None]
     notification_type: Mapped[str] = mapped_column(String(20))
     title: Mapped[str] = mapped_column(String(200))

@@ -2,7 +2,19 @@
 
 import datetime as dt
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,27 +60,30 @@ class FlashPromo(Identified, Base):
     end_told: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
-class PromoNotification(Identified, Base):
+class PromoNotification(Base):
     """A user is told of a promotion on a day of the shop's zone: once, whoever asks how often.
 
     `place` numbers the user's promotions of that day, so that the daily cap holds however many promotions start at
-    once. `devices` is how many of the user's devices get a push; null until that has been looked up.
+    once. `devices` is how many of the user's devices get a push; null until that has been looked up. Partitioned by
+    the day's month.
     """
 
     __tablename__ = "promo_notification"
     __table_args__ = (
-        UniqueConstraint("promo_id", "sent_date", "user_id"),
         # The day first: new rows of a log of ninety days lie side by side in the index.
         UniqueConstraint("sent_date", "user_id", "place"),
         CheckConstraint("place > 0", name="place_positive"),
         CheckConstraint("devices >= 0", name="devices_not_negative"),
         Index("ix_promo_notification_open", "promo_id", "id", postgresql_where=text("devices IS NULL")),
+        {"postgresql_partition_by": "RANGE (sent_date)"},
     )
 
     # No foreign keys: the fan-out would lock, and so rewrite, the row of every user it writes about.
-    promo_id: Mapped[int]
-    user_id: Mapped[int]
-    sent_date: Mapped[dt.date] = mapped_column(Date)
+    # Nobody looks a row up by its id alone: a range of them is what a job is about.
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=False))
+    promo_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sent_date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(SmallInteger)
     devices: Mapped[int | None] = mapped_column(SmallInteger)
     created_at: Mapped[CreatedAt]

@@ -10,7 +10,8 @@ HISTORY = text(f"SELECT {_SHOWN} FROM push_log WHERE user_id = :user ORDER BY id
 NEWEST = text(f"SELECT {_SHOWN} FROM push_log ORDER BY id DESC LIMIT :limit").columns(data=JSONB)  # noqa: S608 - a constant
 
 PUSHES_OF_USER = text(f"""
-    SELECT {_SHOWN}, promo_id AS promo, sent_date AS day FROM push_log WHERE user_id = :user ORDER BY id
+    SELECT {_SHOWN}, promo_id AS promo, CASE WHEN promo_id IS NOT NULL THEN sent_date END AS day
+      FROM push_log WHERE user_id = :user ORDER BY id
 """).columns(data=JSONB)  # noqa: S608 - a constant
 
 ERASE = text("DELETE FROM push_log WHERE user_id = :user")
@@ -50,9 +51,11 @@ STAFF_DEVICES = text("""
 
 # A push about an event of an order goes to a device once; one by hand (no event) always.
 WRITE = text("""
-    INSERT INTO push_log (device_token_id, user_id, order_event_id, notification_type, title, body, data, collapse_id,
-                          due_at, expires_at)
-    VALUES (:device, :user, :event, :kind, :title, :body, :data, :collapse, :due_at, :expires_at)
+    INSERT INTO push_log (device_token_id, user_id, order_event_id, sent_date, notification_type, title, body, data,
+                          collapse_id, due_at, expires_at)
+    VALUES (:device, :user, :event,
+            (COALESCE((SELECT at FROM order_event WHERE id = :event), now()) AT TIME ZONE 'UTC')::date,
+            :kind, :title, :body, :data, :collapse, :due_at, :expires_at)
     ON CONFLICT DO NOTHING RETURNING id
 """).bindparams(bindparam("event", type_=BigInteger), bindparam("title", type_=Text), bindparam("data", type_=JSONB))
 

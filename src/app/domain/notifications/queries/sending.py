@@ -28,18 +28,18 @@ EXPAND = text("""
     )
     UPDATE promo_notification n SET devices = COALESCE(counted.devices, 0)
       FROM chosen LEFT JOIN counted ON counted.id = chosen.id
-     WHERE n.id = chosen.id
+     WHERE n.promo_id = :promo AND n.sent_date = chosen.sent_date AND n.user_id = chosen.user_id
     RETURNING n.devices
 """)
 
 _CLAIM = """
     WITH piece AS MATERIALIZED (
-        SELECT l.id, l.device_token_id, l.user_id, l.promo_id, l.expires_at, clock_timestamp() AS at
+        SELECT l.id, l.sent_date, l.device_token_id, l.user_id, l.promo_id, l.expires_at, clock_timestamp() AS at
           FROM push_log l
          WHERE l.state = 'waiting' AND l.due_at <= clock_timestamp() AND {scope}
          ORDER BY {order} LIMIT :size FOR UPDATE SKIP LOCKED
     ), checked AS (
-        SELECT p.id, d.token, p.at,
+        SELECT p.id, p.sent_date, d.token, p.at,
                CASE WHEN p.expires_at <= p.at THEN 'Its time is over.'
                     WHEN d.user_id IS DISTINCT FROM p.user_id THEN 'The device belongs to somebody else.'
                     WHEN NOT d.is_active THEN 'The device is not active any more.'
@@ -55,7 +55,7 @@ _CLAIM = """
            error_message = COALESCE(c.refusal, ''),
            attempts = l.attempts + CASE WHEN c.refusal IS NULL THEN 1 ELSE 0 END,
            due_at = c.at + make_interval(secs => :lease)
-      FROM checked c WHERE l.id = c.id
+      FROM checked c WHERE l.id = c.id AND l.sent_date = c.sent_date
     RETURNING l.id, l.attempts, CASE WHEN c.refusal IS NULL THEN c.token END AS token, l.title, l.body, l.data,
               l.collapse_id, l.expires_at, c.at
 """
@@ -122,17 +122,4 @@ PROMO = text("""
       JOIN store s ON s.id = sp.store_id
       JOIN product d ON d.id = sp.product_id
      WHERE p.id = :promo
-""")
-
-# The oldest rows are looked at, and no others: ids grow with time.
-FORGET_PUSHES = text("""
-    DELETE FROM push_log WHERE id IN (
-        SELECT id FROM (SELECT id, created_at FROM push_log ORDER BY id LIMIT :limit) oldest
-         WHERE created_at < clock_timestamp() - interval '90 days')
-""")
-
-FORGET_DAYS = text("""
-    DELETE FROM promo_notification WHERE id IN (
-        SELECT id FROM (SELECT id, created_at FROM promo_notification ORDER BY id LIMIT :limit) oldest
-         WHERE created_at < clock_timestamp() - interval '90 days')
 """)

@@ -101,9 +101,3 @@ def _data(promo_id: int, promo: Any) -> dict[str, str]:
 async def give_up_lost(session: AsyncSession, *, limit: int = 5000) -> int:
     """Pushes whose sender ended before their answer was written: nobody knows, nobody repeats. How many."""
     return len((await session.execute(sending.GIVE_UP_LOST, {"limit": limit})).all())
-
-
-async def forget_old(session: AsyncSession, *, limit: int = 20_000) -> int:
-    """Delete logs of pushes and of told days after ninety days; how many rows."""
-    done = [await session.execute(each, {"limit": limit}) for each in (sending.FORGET_PUSHES, sending.FORGET_DAYS)]
-    return sum(int(getattr(one, "rowcount", 0)) for one in done)

@@ -74,6 +74,9 @@ _RESERVATIONS = """
     UNION ALL
     SELECT f.id, f.user_id, f.quantity, f.unit_price, f.created_at, f.expires_at, f.status, f.finished_at, f.order_id
       FROM reservation_finished f WHERE f.promo_id = :promo
+    UNION ALL
+    SELECT a.id, a.user_id, a.quantity, a.unit_price, a.created_at, a.expires_at, a.status, a.finished_at, NULL
+      FROM reservation_archive a WHERE a.promo_id = :promo
 """
 
 RESERVATION_COUNT = text(f"SELECT count(*) FROM ({_RESERVATIONS}) r")  # noqa: S608 - constants

@@ -155,8 +155,13 @@ class WebhookOutbox:
         await self.session.execute(queries.CANCEL, {"id": webhook_id})
 
     async def forget(self, *, days: int, limit: int) -> int:
-        """Delete finished messages that are older than so many days, and secrets that have been followed; how many."""
+        """Delete finished messages that are older than so many days, and secrets that have been followed; how many.
+
+        0 days are for ever.
+        """
         await self.session.execute(queries.END_PREVIOUS)
+        if not days:
+            return 0
         done = await self.session.execute(queries.FORGET, {"days": days, "limit": limit})
         return int(getattr(done, "rowcount", 0))
 
