@@ -109,7 +109,7 @@ INDEXES = """
 
 async def test_tables_become_months_beside_those_who_use_them(url: str) -> None:
     """Nothing is lost or built under a lock; a transaction that does not end holds up the migration alone."""
-    await alembic("downgrade", url, "0040")
+    await alembic("downgrade", url, "0041")
     connection, slow = await asyncpg.connect(url), await asyncpg.connect(url)
     stored = {table: STORED.format(table=table, key=key) for table, key in GROWN.items()}
     try:
