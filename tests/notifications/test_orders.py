@@ -71,6 +71,17 @@ async def test_staff_hear_of_a_new_order_once(office: Office) -> None:
     assert [tuple(kind) for kind in kinds] == [("new_order", "sent", f"order-{order}")]
 
 
+async def test_a_push_bears_the_day_of_what_it_tells(office: Office) -> None:
+    """Whenever the job runs: a run on another day finds the push of the first one, which lies under the event's day."""
+    await staff_with(office, "s1")
+    order = await make_order(office)
+    await office.rows("UPDATE order_event SET at = at - interval '3 days'")
+    for expected in (1, 0):
+        assert await office.run("notifications:order_created", order_id=order) == expected
+    days = await office.rows("SELECT sent_date = (now() AT TIME ZONE 'UTC')::date - 3 FROM push_log")
+    assert [tuple(day) for day in days] == [(True,)]
+
+
 async def test_who_does_not_want_to_hear_does_not(office: Office) -> None:
     await staff_with(office, "no", new_order_notifications=False, notification_start_hour="00:00")
     yes = {"notification_start_hour": "00:00", "notification_end_hour": "23:59"}
