@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 START_DELAY = 0.2
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 30.0
 _forks = multiprocessing.get_context("fork")
 
 
