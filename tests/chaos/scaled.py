@@ -99,8 +99,7 @@ class Bouncer:
 
 class ScaledWorld(World):
     def __init__(self, folder: Path, binary: str, *, prepared: bool, quick: bool) -> None:
-        super().__init__(folder, quick=quick)
-        self.cluster = OwnCluster(PRIMARY)
+        super().__init__(folder, quick=quick, options=PRIMARY)
         self.read_wire = Proxy(0)
         # Between the primary and its replicas: what is behind it may fall behind.
         self.log_wire = Proxy(0)

@@ -41,11 +41,14 @@ APP_CONNECTIONS = "application_name LIKE 'relampago%'"
 class World:
     """Everything runs when it is given out. `seed` is printed by whoever uses chance."""
 
-    def __init__(self, folder: Path, *, quick: bool) -> None:
-        """In a quick one workers beat every second, and who has been silent for some is soon taken for dead."""
+    def __init__(self, folder: Path, *, quick: bool, options: tuple[str, ...] = ()) -> None:
+        """In a quick one workers beat every second, and who has been silent for some is soon taken for dead.
+
+        `options` are further settings of the database's.
+        """
         self.folder = folder
         self.heartbeat_seconds = 1 if quick else HEARTBEAT_SECONDS
-        self.cluster = OwnCluster()
+        self.cluster = OwnCluster(options)
         self.api_ports = [free_port(), free_port()]
         self.sandbox_port, self.smtp_port = free_port(), free_port()
         # Between the application and PostgreSQL, between it and MercadoPago: straight through unless a suite says so.
