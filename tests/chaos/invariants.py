@@ -78,8 +78,11 @@ INVARIANTS = {
         SELECT id, kind, reference, status, attempts FROM mail WHERE status IN ('queued', 'sending')
     """,
     "I7: a job that failed": """
-        SELECT id, task_name, args, attempts FROM procrastinate_jobs
-         WHERE status IN ('failed', 'aborted') AND task_name NOT LIKE 'probe:%'
+        SELECT j.id, j.task_name, j.args, j.status, j.attempts FROM procrastinate_jobs j
+         WHERE j.task_name NOT LIKE 'probe:%' AND (j.status = 'failed' OR j.status = 'aborted'
+               -- Instead of a second try, when its like waits in the queue already.
+               AND NOT EXISTS (SELECT FROM procrastinate_jobs n
+                                WHERE n.queueing_lock = j.queueing_lock AND n.id > j.id))
     """,
     "I8: a running job without a living worker": """
         SELECT j.id, j.task_name FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id

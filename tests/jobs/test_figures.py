@@ -47,7 +47,7 @@ async def until_over(db: AsyncSession, *jobs: int | None) -> None:
 async def test_a_worker_tells_what_it_ran(database_url: str, db: AsyncSession, tmp_path: Path) -> None:
     """One job that ends well and one that runs out of time, as Prometheus and as a collector of traces see them."""
     port, environ = free_port(), environment(database_url, SECRET, tmp_path)
-    done, late = await defer(db, "events:forget"), await defer(db, "probe:slow")
+    done, late = await defer(db, "webhooks:forget"), await defer(db, "probe:slow")
     await db.commit()
     with collecting() as (collector, address):
         environ |= {"WORKER_METRICS_PORT": str(port), "METRICS_TOKEN": TOKEN}
@@ -64,16 +64,16 @@ async def test_a_worker_tells_what_it_ran(database_url: str, db: AsyncSession, t
             process.terminate()
             assert await process.wait() == 0
     assert said.headers["content-type"].startswith("text/plain; version=")
-    assert figure(said.text, "relampago_job_seconds_count", job="events:forget", outcome="ok") == 1
+    assert figure(said.text, "relampago_job_seconds_count", job="webhooks:forget", outcome="ok") == 1
     assert figure(said.text, "relampago_job_seconds_count", job="probe:slow", outcome="TimeoutError") == 1
     spans = {span.name: span for span in collector.spans()}
     assert collector.services == {"tienda"}
-    assert set(spans) == {"events:forget", "probe:slow"}
+    assert set(spans) == {"webhooks:forget", "probe:slow"}
     assert {span.kind for span in spans.values()} == {Span.SPAN_KIND_CONSUMER}
     first = {"relampago.job.attempt": 1}
-    assert values(spans["events:forget"]) == {"relampago.job.id": done, **first}
+    assert values(spans["webhooks:forget"]) == {"relampago.job.id": done, **first}
     assert values(spans["probe:slow"]) == {"relampago.job.id": late, **first, "error.type": "TimeoutError"}
-    assert spans["events:forget"].status.code == Status.STATUS_CODE_UNSET
+    assert spans["webhooks:forget"].status.code == Status.STATUS_CODE_UNSET
     assert spans["probe:slow"].status.code == Status.STATUS_CODE_ERROR
     assert list(spans["probe:slow"].events) == []
     assert 0.2 <= (spans["probe:slow"].end_time_unix_nano - spans["probe:slow"].start_time_unix_nano) / 1e9 < 30
