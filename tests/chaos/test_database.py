@@ -49,10 +49,7 @@ async def test_the_database_crashes(world: World, mall: Mall, seed: int, goals: 
 async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: Goals) -> None:
     seconds, since = 120.0, len(world.journal.calls)
     cuts = 0
-    # So much at once that every program opens all that it may open.
-    async with Crowd(world, mall, seed, size=32, pause=0.0) as rush:
-        await rush.busy(400)
-        baseline = await world.connections()
+    baseline = await _most_connections(world, mall, seed)
     async with Crowd(world, mall, seed + 1, pause=0.1) as crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -71,3 +68,15 @@ async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: G
     held = good >= 0.99 and unknown(world, since) == 0 and after <= baseline
     goals.note("R7", "connections cut every 2 s: no false ack, >= 99 % within 2 retries, baseline", figure, held=held)
     assert held, (figure, late)
+
+
+async def _most_connections(world: World, mall: Mall, seed: int) -> int:
+    """How many the programs open when rushed; again until there are no more, for a pool is filled by chance."""
+    most, before = await world.connections(), -1
+    while most > before:
+        before = most
+        for _ in range(3):
+            async with Crowd(world, mall, seed, size=32, pause=0.0) as rush:
+                await rush.busy(200)
+                most = max(most, await world.connections())
+    return most
