@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from app.cli.doctor import database
 from app.cli.growth import growth
@@ -136,6 +136,22 @@ async def test_a_run_that_is_cut_off_is_taken_up(meadow: Meadow) -> None:
     left = [month for month in past if meadow.month_after(month) > meadow.today - dt.timedelta(days=60)]
     assert await meadow.detached(EVENTS) == []
     assert (await meadow.names(EVENTS))[: len(left)] == [meadow.name(EVENTS, month) for month in left]
+
+
+async def test_what_is_gathered_for_the_planner_may_take_longer_than_a_request(meadow: Meadow) -> None:
+    await meadow.write(EVENTS, meadow.today)
+    await meadow.sql.execute("""
+        CREATE FUNCTION slowly(bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(0.8); RETURN $1; END';
+        CREATE INDEX ON events (slowly(number))
+    """)
+    engine = create_async_engine(meadow.engine.url, connect_args={"command_timeout": 0.5})
+    try:
+        for is_time in (True, False):
+            async with AsyncSession(engine) as session, session.begin():
+                assert await GrowthService(session, EVENTS).analyze() is is_time
+    finally:
+        await engine.dispose()
 
 
 async def _ahead(meadow: Meadow) -> list[str]:

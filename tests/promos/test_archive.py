@@ -102,3 +102,19 @@ async def test_a_walk_goes_on_where_it_was_cut_off(
     assert await _archive(market, sessions) == 1
     assert await _statuses(market, "reservation_archive", promo) == ["cancelled"] * 7
     assert await _statuses(market, "reservation_finished", promo) == []
+
+
+async def test_what_began_earlier_and_ended_later_is_not_left_behind(market: Market, sessions: Sessions) -> None:
+    promo = await market.promo(await market.item(stock=9))
+    tokens = []
+    for days in (31, 29, 31):
+        buyer = await market.buyer()
+        tokens.append(await market.hold(buyer, promo))
+        assert (await market.cancel(buyer, tokens[-1])).status_code == 200
+        await _aged(market, tokens[-1], days)
+    assert await _archive(market, sessions) == 1
+    assert len(await _statuses(market, "reservation_finished", promo)) == 2
+    await _aged(market, tokens[1], 2)
+    assert await _archive(market, sessions) == 2
+    assert await _statuses(market, "reservation_archive", promo) == ["cancelled"] * 3
+    assert await _statuses(market, "reservation_finished", promo) == []

@@ -1,6 +1,7 @@
 """Tables that are partitioned by the month: which, and what is done to them. See docs/decisions on their growth."""
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -24,9 +25,10 @@ _STRAYS = text("SELECT partition_strays(:name)")
 _DETACH = text("SELECT partition_detach(:name, (now() AT TIME ZONE 'UTC')::date - CAST(:days AS integer))")
 _DETACHED = text("SELECT partition_detached(:name)")
 _DROP = text("SELECT partition_drop(:name, :month)")
-_ANALYZE = text("SELECT partition_analyze(:name)")
-# Reading a sample of each month of many years takes longer than a request may.
-_PATIENT = text("SET LOCAL statement_timeout = '120s'")
+_ANALYZE = "SELECT partition_analyze($1)"
+# Reading a sample of each month of many years takes longer than a request may: for the server, and for the driver.
+_ANALYZE_SECONDS = 120
+_PATIENT = text(f"SET LOCAL statement_timeout = '{_ANALYZE_SECONDS}s'")
 _TODAY = text("SELECT (now() AT TIME ZONE 'UTC')::date")
 
 
@@ -88,9 +90,15 @@ class GrowthService:
         return found
 
     async def analyze(self) -> bool:
-        """Gather what the planner is to know of the table as a whole, once a day; whether it was time."""
+        """Gather what the planner is to know of the table as a whole, once a day; whether it was time.
+
+        Raises the driver's own errors.
+        """
         await self.session.execute(_PATIENT)
-        return bool(await self.session.scalar(_ANALYZE, {"name": self.table}))
+        # After the session's first statement, and so in its transaction; only the driver has a limit for one call.
+        raw = await (await self.session.connection()).get_raw_connection()
+        driver: Any = raw.driver_connection
+        return bool(await driver.fetchval(_ANALYZE, self.table, timeout=_ANALYZE_SECONDS))
 
     async def detached(self) -> list[str]:
         """Months that were detached and are still there."""

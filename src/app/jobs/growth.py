@@ -1,5 +1,9 @@
 """Tables that grow by the month: new months are made ahead, old ones leave whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -25,17 +29,16 @@ async def keep_months(work: Work) -> int:
     """
     done = 0
     for table, setting in TABLES.items():
-        try:
+        with _giving_way(table):
             done += await _make(work, table)
             done += await _detach(work, table, days=getattr(work.settings, setting))
             if work.settings.drop_detached:
                 done += await _drop(work, table)
+    # Last, since it may take long: months are there whatever becomes of it.
+    for table in TABLES:
+        with _giving_way(table):
             async with work.transaction() as session:
                 await GrowthService(session, table).analyze()
-        except DBAPIError as error:
-            if sqlstate_of(error) not in _HELD:
-                raise
-            log.warning("months_not_kept", table=table, error=sqlstate_of(error))
     return done
 
 
@@ -56,6 +59,16 @@ async def archive_holds(work: Work) -> int:
             step = await ArchiveService(session).move(after, days=days, limit=HOLDS_A_BATCH)
         moved, after = moved + step.moved, step.after
     return moved
+
+
+@contextmanager
+def _giving_way(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        if sqlstate_of(error) not in _HELD:
+            raise
+        log.warning("months_not_kept", table=table, error=sqlstate_of(error))
 
 
 async def _make(work: Work, table: str) -> int:

@@ -11,13 +11,16 @@ MONTHS = text("""
      WHERE status <> 'confirmed' AND finished_at < clock_timestamp() - make_interval(days => :days)
      ORDER BY month
 """)
+# Ids are given when a hold begins, and holds do not end in that order: what lies behind the first one that is too young
+# waits with it, or the next walk, which begins behind the newest that moved, would never see it.
 MOVE = text("""
     WITH looked AS MATERIALIZED (
-        SELECT id, status, finished_at FROM reservation_finished WHERE id > :after ORDER BY id LIMIT :limit
+        SELECT id, status, finished_at >= clock_timestamp() - make_interval(days => :days) AS young
+          FROM reservation_finished WHERE id > :after ORDER BY id LIMIT :limit
     ), moved AS (
         DELETE FROM reservation_finished f USING looked l
          WHERE f.id = l.id AND l.status <> 'confirmed'
-           AND l.finished_at < clock_timestamp() - make_interval(days => :days)
+           AND l.id < (SELECT COALESCE(min(id), 9223372036854775807) FROM looked WHERE young)
         RETURNING f.*
     ), stored AS (
         INSERT INTO reservation_archive (id, pool_id, promo_id, store_product_id, user_id, token, quantity, unit_price,
@@ -28,5 +31,5 @@ MOVE = text("""
         RETURNING id
     )
     SELECT (SELECT max(id) FROM looked) AS last, (SELECT count(*) FROM stored) AS moved,
-           (SELECT bool_or(finished_at >= clock_timestamp() - make_interval(days => :days)) FROM looked) AS young
+           (SELECT bool_or(young) FROM looked) AS young
 """)

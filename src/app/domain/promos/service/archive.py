@@ -38,7 +38,7 @@ class ArchiveService:
     async def move(self, after: int, *, days: int, limit: int) -> Step:
         """Look at up to `limit` finished holds after an id, and move the unsold that ended so many days ago.
 
-        Holds younger than that are at the end of the walk: there it stops.
+        At the first one that is younger, sold or not, the walk stops.
         """
         row = (await self.session.execute(archive.MOVE, {"after": after, "days": days, "limit": limit})).one()
         return Step(row.moved, None if row.young is not False else row.last)
