@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.moving.source import open_source
+from app.domain.moving.service.desk import Choices, Desk
 from app.domain.promos.service.audit import AuditService
 from app.settings import Settings
 from tests.conftest import empty
@@ -256,6 +257,15 @@ async def test_a_coupon_used_here_before_its_uses_came_counts_both(moved: Import
     await db.commit()
     assert (await moved())["kinds"]["coupon uses"]["written"] == 1
     assert await rows(db, "SELECT used, (SELECT count(*) FROM coupon_use) FROM coupon") == [(uses + 1, uses + 1)]
+
+
+async def test_more_may_have_used_a_coupon_than_a_statement_takes_arguments(db: AsyncSession) -> None:
+    many = 32_768
+    made = "INSERT INTO moved_row (source, kind, source_id, target_id) SELECT 'old', 'users', n, n + 1"
+    await db.execute(text(f"{made} FROM generate_series(1, {many}) n"))
+    found = await Desk(db, Choices("old", frozenset(), "")).numbers("users", [None, *range(1, many + 2)])
+    assert found == {n: n + 1 for n in range(1, many + 1)}
+    await db.rollback()
 
 
 async def test_a_dry_run_says_the_same_and_writes_nothing(moved: Importer, db: AsyncSession) -> None:

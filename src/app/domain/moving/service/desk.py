@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Base
@@ -47,8 +47,10 @@ class Desk:
     async def known(self, kind: str, ids: Iterable[Any]) -> dict[str, str]:
         """Of these rows those that are done: our ids by theirs, as texts."""
         wanted = {str(each) for each in ids if each is not None}
+        # One list, however long: who used the coupons of a batch may be more than a statement takes arguments.
+        these = MovedRow.source_id == any_(bindparam(None, list(wanted), ARRAY(Text)))
         statement = select(MovedRow.source_id, MovedRow.target_id).where(
-            MovedRow.source == self.choices.source, MovedRow.kind == kind, MovedRow.source_id.in_(wanted)
+            MovedRow.source == self.choices.source, MovedRow.kind == kind, these
         )
         return {row.source_id: row.target_id for row in await self.session.execute(statement)} if wanted else {}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, insert, select, update
 
 from app.domain.carts.models import Cart, CartItem
 from app.domain.catalog.models import Product, ProductOption
@@ -90,13 +90,13 @@ class Lines:
     @classmethod
     async def read(cls, desk: Desk, rows: Sequence[Row]) -> "Lines":
         products = await desk.numbers("products", (line["product_id"] for line in lines_of(rows, "items")))
-        ours = set(products.values())
+        ours = any_(bindparam(None, list(set(products.values())), ARRAY(BigInteger)))
         found = await desk.session.execute(
-            select(Product.id, Product.pool_id, Product.has_variants).where(Product.id.in_(ours))
+            select(Product.id, Product.pool_id, Product.has_variants).where(Product.id == ours)
         )
         pools = {number: None if variants else pool for number, pool, variants in found}
         columns = ProductOption.product_id, ProductOption.variant_name, ProductOption.name, ProductOption.pool_id
-        options = await desk.session.execute(select(*columns).where(ProductOption.product_id.in_(ours)))
+        options = await desk.session.execute(select(*columns).where(ProductOption.product_id == ours))
         return cls(products, pools, {(product, variant, name): pool for product, variant, name, pool in options})
 
     def values(self, line: Row) -> dict[str, Any]:
