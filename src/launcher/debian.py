@@ -35,7 +35,7 @@ def install_postgis() -> None:
 
 
 def install_for_tests() -> None:
-    """What some tests need beside the rest, as far as it can be had; those that miss it say so and are left out."""
+    """What some tests need beside the rest, as far as it can be had; those that miss it fail and say so."""
     missing = []
     if not any(Path("/usr/lib").glob(f"*/{LYING_CLOCK}")):
         missing.append("libfaketime")
@@ -47,7 +47,7 @@ def install_for_tests() -> None:
             # No service of the system is started.
             install(*missing, env={"RUNLEVEL": "1"})
         except Failure as failure:
-            say(f"tests that need {' or '.join(missing)} are left out. {failure}")
+            say(f"tests that need {' or '.join(missing)} are going to fail. {failure}")
 
 
 def install_for_bench() -> None:

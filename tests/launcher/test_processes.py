@@ -72,7 +72,6 @@ def test_a_signal_stops_all_in_order(number: signal.Signals) -> None:
     assert running.returncode == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
 def test_no_process_outlives_a_killed_launcher() -> None:
     with supervise("program('api', 'import os, time; print(os.getpid()); time.sleep(60)', essential=True)") as running:
         assert running.stdout
