@@ -98,6 +98,37 @@ async def test_it_lets_counters_rise_and_not_fall(connection: asyncpg.Connection
         await connection.execute("SELECT ids_at_least('pg_class', 5)")
 
 
+async def test_a_counter_that_rises_gives_no_id_twice(address: str, connection: asyncpg.Connection) -> None:
+    rising = """
+        DO $$ BEGIN
+            FOR n IN 1..4000 LOOP
+                PERFORM ids_at_least('orders', (SELECT last_value + 1 FROM orders_id_seq));
+            END LOOP;
+        END $$
+    """
+    drawn = "SELECT count(DISTINCT n) FROM (SELECT nextval('orders_id_seq') AS n FROM generate_series(1, 100000)) ids"
+    beside = await asyncpg.connect(address)
+    try:
+        found, _ = await asyncio.gather(connection.fetchval(drawn), beside.execute(rising))
+    finally:
+        await beside.close()
+    assert found == 100_000
+
+
+async def test_what_runs_as_the_owner_is_for_the_application_alone(connection: asyncpg.Connection) -> None:
+    """Who was let in to read alone is to change nothing by it."""
+    rows = await connection.fetch("""
+        SELECT p.proname, has_function_privilege('relampago_app', p.oid, 'EXECUTE') AS ours,
+               EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0)
+               AS everybodys
+          FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+         ORDER BY p.proname
+    """)
+    made = ("ids_at_least", "partition_analyze", "partition_detach", "partition_drop", "partition_make")
+    assert [tuple(row) for row in rows] == [(name, True, False) for name in made]
+
+
 async def test_it_is_nothing_more(connection: asyncpg.Connection) -> None:
     row = await connection.fetchrow("SELECT * FROM pg_roles WHERE rolname = current_user")
     assert row is not None
