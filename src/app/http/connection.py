@@ -48,6 +48,8 @@ class Connection(HttpToolsProtocol):
         self._heard = False
         self._count = self._left = 0
         self._taken_at = self.loop.time()
+        # The request that is answered, or was last: of pipelined ones uvicorn's `cycle` is the one that came last.
+        self._answering: Any = None
         self._enter(_HEAD)
         self._watch: asyncio.TimerHandle | None = self.loop.call_later(self.look_seconds, self._look)
 
@@ -55,7 +57,12 @@ class Connection(HttpToolsProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        self._abandon()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _enter(self, stage: str) -> None:
         self._stage, self._since, self._bytes = stage, self.loop.time(), 0
@@ -146,19 +153,23 @@ class Connection(HttpToolsProtocol):
         """The last answer on a connection; none where another has begun or nobody has asked."""
         if self.transport.is_closing() or self._stage == _REFUSED:
             return
-        cycle: Any = self.cycle  # None before the first request
-        under_way = cycle is not None and not cycle.response_complete
-        if self._heard and not (under_way and cycle.response_started):
+        if self._heard and not (self._is_answering and self._answering.response_started):
             self.transport.write(_answer(status))
             REQUESTS.labels("other", "none", str(status.value)).observe(0)
-        if under_way:  # who waits for the rest of the body is told that there is none
-            cycle.disconnected = True
-            cycle.waiting_for_100_continue = False
-            cycle.message_event.set()
-        if self.pipeline:  # an earlier request may still be answering
-            self.transport.close()
-        else:
-            self._linger()
+        self._abandon()
+        self._linger()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self._answering is not None and not self._answering.response_complete
+
+    def _abandon(self) -> None:
+        """Who waits for the rest of the body is told that there is none; whoever comes after it is not begun."""
+        self.pipeline.clear()
+        if self._is_answering:
+            self._answering.disconnected = True
+            self._answering.waiting_for_100_continue = False
+            self._answering.message_event.set()
 
     def _linger(self) -> None:
         """Says that nothing more comes. A socket that is closed with bytes unread is reset, and the answer is lost."""
