@@ -51,6 +51,9 @@ async def test_a_second_signal_waits_for_nobody(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_where_no_server_listens_nothing_changes() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    Leaving().watch()
-    assert signal.getsignal(signal.SIGTERM) is before
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        Leaving().watch()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
