@@ -301,3 +301,20 @@ async def test_nobody_there(office: PostOffice, url: str) -> None:
         outcome = await client.post(url, {}, b"{}")
     assert outcome.status is None
     assert outcome.error
+
+
+async def test_a_receivers_cookies_are_nobodys() -> None:
+    """Two receivers may have one address, and connections go by address."""
+    heads: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode().lower())
+        writer.write(b"HTTP/1.1 204 No Content\r\nSet-Cookie: session=theirs; Path=/\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        async with WebhookClient(allowed=lambda _address: True) as client:
+            assert [(await client.post(url, {}, b"{}")).status for _ in range(2)] == [204, 204]
+    assert len(heads) == 2
+    assert not any("cookie" in head for head in heads)

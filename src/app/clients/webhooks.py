@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -51,6 +52,8 @@ class WebhookClient(OwnsHttp):
             limits=limits,
             follow_redirects=False,
             trust_env=False,
+            # Receivers at one address would be sent each other's.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
