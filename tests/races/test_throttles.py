@@ -94,6 +94,14 @@ async def together(calls: Sequence[Coroutine[Any, Any, httpx.Response]]) -> Coun
     return Counter(answer.status_code for answer in await asyncio.gather(*calls))
 
 
+async def verdict(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> httpx.Response:
+    """A call that a process has no time for is refused before it is counted: it comes again, until it is judged."""
+    async with asyncio.timeout(60):
+        while (answer := await client.request(method, path, **more)).status_code == 503:
+            await asyncio.sleep(0.05)
+    return answer
+
+
 @pytest.mark.goal("S9", "limits are exact over two processes and forged headers", "scopes")
 @pytest.mark.parametrize("scope", RATES)
 async def test_as_many_as_allowed(doors: Doors, sessions: Sessions, scope: str) -> None:
@@ -105,11 +113,11 @@ async def test_as_many_as_allowed(doors: Doors, sessions: Sessions, scope: str) 
     door = cycle(doors)
     found = await together(
         [
-            next(door).request(method, path, json=body, headers=forged(turn) | credentials)
+            verdict(next(door), method, path, json=body, headers=forged(turn) | credentials)
             for turn in range(LIMITS[scope] * 2 + 20)
         ]
     )
-    assert found[429] == LIMITS[scope] + 20
+    assert found[429] == LIMITS[scope] + 20, found
     assert found.total() - found[429] == LIMITS[scope]
 
 
