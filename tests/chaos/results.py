@@ -1,7 +1,7 @@
 """What each suite has measured: one table at the end of a run, and `results.json` after full ones."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,28 @@ import msgspec
 import pytest
 
 FILE = Path(__file__).with_name("results.json")
+ROOT = Path(__file__).resolve().parents[2]
 SENT = "goals"
+WORDS = "{tried}, {lost} tests failed"
 
 
-class Result(msgspec.Struct, frozen=True):
-    """`goal` is the line to pass, `figure` what was measured."""
+class Part(msgspec.Struct):
+    """What one file has tried, in its units, how much of that failed, and which tests that show the goal."""
+
+    tried: dict[str, int] = {}
+    lost: int = 0
+    failed: list[str] = []
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`goal` is the line to pass, `figure` what was measured; of `parts`, by file, the `words` of their sum."""
 
     id: str
     goal: str
     figure: str
     held: bool
+    words: str = ""
+    parts: dict[str, Part] = {}
 
 
 class Goals:
@@ -27,27 +39,46 @@ class Goals:
     def __init__(self, config: pytest.Config) -> None:
         self.full = config.getoption("--rounds") == "full"
         self.results: list[Result] = []
-        # The names of the tests that failed so far.
-        self.failed: set[str] = set()
-        # By goal what its marked tests have tried, in their units, and how many of them failed.
-        self._tried: dict[str, Counter[str]] = {}
-        self._lost: Counter[str] = Counter()
-        # The tests that failed, by the goals that they show: those are broken, whatever was measured.
-        self._broken: dict[str, list[str]] = {}
+        # What runs now.
+        self.file = ""
+        # The tests that failed, by goal that they show and by file: those are broken, whatever was measured.
+        self._broken: dict[str, dict[str, Part]] = {}
 
     def note(self, number: str, goal: str, figure: str, *, held: bool) -> None:
         """A goal's result; parts of a goal that are measured apart bear a letter: R1a."""
-        self.results = [one for one in self.results if one.id != number]
-        self.results.append(Result(number, goal, figure, held and number not in self._broken))
+        self._put(Result(number, goal, figure, held and number not in self._broken))
+
+    def add(self, number: str, goal: str, tried: Mapping[str, int], lost: int = 0, words: str = WORDS) -> None:
+        """A part of a goal that several tests and files show: what they have tried is summed up by its units.
+
+        `words` may name each unit, all of them as `tried`, and what was `lost`.
+        """
+        known = self._known(number)
+        parts = known.parts if known and known.parts else self._broken.get(number, {})
+        self._put(summed(number, goal, words, joined(parts, {self.file: Part(dict(tried), lost)})))
 
     def fail(self, number: str, test: str) -> None:
         """A test that shows a goal failed, before it noted a figure or after it: an earlier run's must not stand."""
-        self._broken.setdefault(number, []).append(test)
-        now = next((one for one in self.results if one.id == number), None)
+        broken = {self.file: Part(failed=[test])}
+        self._broken[number] = joined(self._broken.get(number, {}), broken)
+        now = self._known(number)
         known = now or next((one for one in earlier() if one.id == number), None)
+        if known and known.parts:
+            parts = joined(now.parts if now else {}, broken)
+            self._put(summed(number, known.goal, known.words, parts))
+            return
         goal = known.goal if known else test
         figure = now.figure if now else ""
         self.note(number, goal, f"{figure}; {test} failed".removeprefix("; "), held=False)
+
+    def _known(self, number: str) -> Result | None:
+        return next((one for one in self.results if one.id == number), None)
+
+    def _put(self, result: Result) -> None:
+        self.results = [*(one for one in self.results if one.id != result.id), result]
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.file = nodeid.partition("::")[0]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -63,17 +94,9 @@ class Goals:
             for mark in item.iter_markers("goal"):
                 number, goal, unit = mark.args
                 quick = mark.kwargs.get("quick", 1)
-                tried = self._tried.setdefault(number, Counter())
-                tried[unit] += mark.kwargs.get("full", quick) if self.full else quick
-                self._lost[number] += report.failed
-                counts = ", ".join(f"{count:,} {name}" for name, count in tried.items())
-                lost = self._lost[number]
-                self.note(number, goal, f"{counts}, {lost} tests failed", held=not lost)
+                count = mark.kwargs.get("full", quick) if self.full else quick
+                self.add(number, goal, {unit: count}, lost=int(report.failed))
         return report
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.failed.add(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output: Any = getattr(session.config, "workeroutput", None)
@@ -84,7 +107,9 @@ class Goals:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        self.results += msgspec.convert(getattr(node, "workeroutput", {}).get(SENT, []), list[Result])
+        for result in msgspec.convert(getattr(node, "workeroutput", {}).get(SENT, []), list[Result]):
+            known = self._known(result.id)
+            self._put(together(known, result) if known else result)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.results or (not self.full and terminalreporter.config.get_verbosity() < 1):
@@ -97,9 +122,47 @@ class Goals:
             terminalreporter.write_line(f"{one.id:<5} {verdict:<7} {one.goal:<{goals}}  {one.figure}")
 
     def merged(self) -> list[Result]:
-        """The results of this run, and of those that it has not measured the last ones."""
-        now = {one.id for one in self.results}
-        return sorted([*self.results, *(one for one in earlier() if one.id not in now)], key=_place)
+        """This run's results, and of the goals, and of a goal's files, that it has not measured the last ones."""
+        last = {one.id: one for one in earlier()}
+        now = [_with_other_files(one, last[one.id]) if one.parts and one.id in last else one for one in self.results]
+        return sorted({**last, **{one.id: one for one in now}}.values(), key=_place)
+
+
+def summed(number: str, goal: str, words: str, parts: Mapping[str, Part]) -> Result:
+    """A goal's result as its parts make it: broken when one of them is."""
+    tried: Counter[str] = Counter()
+    for part in parts.values():
+        tried.update(part.tried)
+    lost = sum(part.lost for part in parts.values())
+    failed = [test for part in parts.values() for test in part.failed]
+    counts = ", ".join(f"{count:,} {unit}" for unit, count in tried.items())
+    figure = words.format_map({**tried, "tried": counts, "lost": lost}) if tried else ""
+    said = "; ".join([figure, *(f"{test} failed" for test in failed)]).removeprefix("; ")
+    return Result(number, goal, said, not lost and not failed, words, dict(parts))
+
+
+def joined(one: Mapping[str, Part], other: Mapping[str, Part]) -> dict[str, Part]:
+    """Parts of both, those of one file added up."""
+    both = dict(one)
+    for file, part in other.items():
+        mine = both.get(file, Part())
+        tried = Counter(mine.tried)
+        tried.update(part.tried)
+        both[file] = Part(dict(tried), mine.lost + part.lost, mine.failed + part.failed)
+    return both
+
+
+def together(one: Result, other: Result) -> Result:
+    """What two processes of one run have measured of one goal."""
+    if one.parts and other.parts:
+        return summed(one.id, one.goal, one.words, joined(one.parts, other.parts))
+    return Result(one.id, one.goal, f"{one.figure}; {other.figure}", one.held and other.held)
+
+
+def _with_other_files(now: Result, last: Result) -> Result:
+    """The sum of a run's files and of those that it has left out, as they were last; what is gone counts no more."""
+    there = {file: part for file, part in last.parts.items() if (ROOT / file).exists()}
+    return summed(now.id, now.goal, now.words, there | now.parts)
 
 
 def earlier() -> list[Result]:

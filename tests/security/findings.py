@@ -1,8 +1,8 @@
-"""What a suite of many tests has counted so far, noted as one result."""
-
-from collections import Counter
+"""What the suites have tried and found, by goal, summed up over their tests and files."""
 
 from tests.chaos.results import Goals
+
+WORDS = "{tried}, {lost} found"
 
 
 class Findings:
@@ -10,12 +10,7 @@ class Findings:
 
     def __init__(self, goals: Goals) -> None:
         self._goals = goals
-        self._tried: Counter[tuple[str, str]] = Counter()
-        self._found: Counter[str] = Counter()
 
     def add(self, number: str, goal: str, tried: int, found: int, unit: str) -> None:
         """To be called before the test asserts, so that a broken goal is noted as broken."""
-        self._tried[number, unit] += tried
-        self._found[number] += found
-        counts = ", ".join(f"{count} {name}" for (of, name), count in self._tried.items() if of == number)
-        self._goals.note(number, goal, f"{counts}, {self._found[number]} found", held=self._found[number] == 0)
+        self._goals.add(number, goal, {unit: tried}, found, WORDS)
