@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.chaos.blows import cut_connections
+from tests.chaos.connections import census
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
@@ -50,24 +51,29 @@ async def test_connections_are_cut(world: World, mall: Mall, seed: int, goals: G
     seconds, since = 120.0, len(world.journal.calls)
     cuts = 0
     baseline = await _most_connections(world, mall, seed)
+    begun = len(world.journal.calls)
     async with Crowd(world, mall, seed + 1, pause=0.1) as crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             cuts += await cut_connections(world)
             await asyncio.sleep(CUT_PAUSE_SECONDS)
-    await asyncio.sleep(BASELINE_SECONDS)
-    after = await world.connections()
+    calls = world.journal.calls[begun:]
+    since_cut = time.monotonic()
+    # What a process lost hold of stands beside its pools: a rush fills them again.
+    await _most_connections(world, mall, seed + 2)
+    await asyncio.sleep(max(0.0, since_cut + BASELINE_SECONDS - time.monotonic()))
+    after = await census(world)
     await prove(world, crowd.client)
-    calls = world.journal.calls[since:]
     good = sum(call.tries <= 3 for call in calls) / len(calls)
     late = Counter(f"{call.kind}: {' '.join(call.troubles)}" for call in calls if call.tries > 3)
     figure = (
         f"{cuts} connections cut in {seconds:.0f} s, {len(calls)} calls, {good:.2%} within two retries, "
-        f"{after} connections after, {baseline} before"
+        f"{after.total} connections after, {baseline} before, at most {after.most} by their pools, "
+        f"{len(after.wrong)} wrong"
     )
-    held = good >= 0.99 and unknown(world, since) == 0 and after <= baseline
+    held = good >= 0.99 and unknown(world, since) == 0 and after.total <= after.most and not after.wrong
     goals.note("R7", "connections cut every 2 s: no false ack, >= 99 % within 2 retries, baseline", figure, held=held)
-    assert held, (figure, late)
+    assert held, (figure, after.wrong, late)
 
 
 async def _most_connections(world: World, mall: Mall, seed: int) -> int:

@@ -1,8 +1,12 @@
 """The world itself: mixed load without any fault leaves everything as promised, and a broken promise is seen."""
 
+import asyncio
+
+import asyncpg
 import pytest
 
 from tests.chaos.checker import check
+from tests.chaos.connections import census, look, most_of_each
 from tests.chaos.journal import Call, read
 from tests.chaos.settling import settle
 from tests.chaos.shoppers import Crowd, Mall
@@ -50,3 +54,30 @@ async def test_a_broken_promise_is_seen(world: World, mall: Mall, seed: int) -> 
     assert any("unknown here" in one for one in (await check(world)).found)
     await settle(world)
     (await check(world)).prove()
+
+
+async def test_every_connection_is_somebodys(world: World) -> None:
+    """What is seen: one that no living program has, a transaction that nobody ends, one that waits, one too many."""
+    found = await census(world)
+    assert not found.wrong
+    assert 0 < found.total <= found.most
+    bounds, name = await most_of_each(world), {"server_settings": {"application_name": "relampago-reads"}}
+    by_wire = await asyncpg.connect(world.environ()["DATABASE_URL"], **name)
+    past_it = await asyncpg.connect(world.cluster.url, **name)
+    told = [f"relampago-reads, backend {one.get_server_pid()}: " for one in (by_wire, past_it)]
+    nobodys = {one + "its other end is no living program's" for one in told}
+    try:
+        await by_wire.execute("BEGIN; LOCK chaos_mark")
+        waiting = asyncio.create_task(past_it.execute("SELECT FROM chaos_mark"))
+        await asyncio.sleep(1.1)
+        stuck = {told[0] + "idle in a transaction", told[1] + "waits for a lock"}
+        assert (await look(world, bounds)).wrong == nobodys | stuck
+        await by_wire.execute("ROLLBACK")
+        await waiting
+        bounds["worker-2"] = bounds["worker-2"].copy()
+        bounds["worker-2"]["relampago-queue"] = 1
+        many = {"worker-2 has more of relampago-queue than the 1 of its pools"}
+        assert (await look(world, bounds)).wrong == nobodys | many
+    finally:
+        await by_wire.close()
+        await past_it.close()
