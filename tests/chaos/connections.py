@@ -7,6 +7,7 @@ its code: a pool that grows there grows here. A name that is not among them may 
 import asyncio
 import inspect
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,12 +27,20 @@ from app.jobs.worker import Worker
 from app.server import create_app
 from app.settings import Settings, load_settings
 from app.wiring import let_go
+from tests.chaos.client import LIMITS
 from tests.chaos.world import APP_CONNECTIONS, World
 
 # Procrastinate listens for jobs on a connection beside its pool.
 LISTENING = 1
 # A connection that is being replaced is there twice for a moment: what is wrong stays wrong at each of several looks.
 LOOKS, PAUSE_SECONDS = 3, 0.5
+# Of each kind at each door: as many as an engine has and some; twice as many have room in the lane of those who look.
+AT_ONCE, LOCKED_SECONDS, FILLINGS = 12, 3.0, 8
+_JOBS = """
+    SELECT procrastinate_defer_jobs_v1(array_agg(
+        ROW('default', 'probe:healthy', 0, NULL, NULL, '{"label": "fill"}', NULL)::procrastinate_job_to_defer_v1))
+      FROM generate_series(1, $1)
+"""
 _CONNECTIONS = f"""
     SELECT pid, application_name AS name, client_port AS port,
            state LIKE 'idle in transaction%' AND state_change < clock_timestamp() - interval '1 second' AS undecided,
@@ -46,6 +56,8 @@ class Census(msgspec.Struct, frozen=True):
     total: int
     most: int
     wrong: frozenset[str]
+    # By program and name.
+    counts: Counter[tuple[str, str]]
 
 
 async def census(world: World) -> Census:
@@ -60,6 +72,51 @@ async def census(world: World) -> Census:
     return found
 
 
+async def fill(world: World) -> None:
+    """Every pool opens all that it may, so that one lost beside it is one too many. Raises AssertionError."""
+    bounds = await most_of_each(world)
+    pools = Counter(
+        {(owner, name): most for owner, bound in bounds.items() for name, most in bound.items() if most > 1}
+    )
+    for _ in range(FILLINGS):
+        with suppress(asyncpg.LockNotAvailableError):
+            await _crowd(world, bounds, pools)
+        closed = pools - (await look(world, bounds)).counts
+        if not closed:
+            return
+    raise AssertionError(f"not opened: {closed}")
+
+
+async def _crowd(world: World, bounds: Mapping[str, Counter[str]], pools: Counter[tuple[str, str]]) -> None:
+    """More reads, sessions and jobs than there are connections for wait for a lock, and go on when all are open."""
+
+    async def full() -> bool:
+        return pools <= (await look(world, bounds)).counts
+
+    holder = await asyncpg.connect(world.cluster.url, server_settings={"application_name": "checker"})
+    try:
+        async with holder.transaction():
+            # Sooner than a deadlock is looked for: whoever holds one and wants another of these goes on.
+            await holder.execute("SET LOCAL lock_timeout = '500ms'; LOCK product, orders, chaos_mark")
+            await world.sql(_JOBS, pools.total())
+            asked = [asyncio.create_task(_lookers(world, door)) for door in world.doors]
+            with suppress(AssertionError):  # what ends the jobs has its turn only when they end
+                await world.until(full, "every pool is full", LOCKED_SECONDS)
+    finally:
+        await holder.close()
+    await asyncio.gather(*asked)
+
+
+async def _lookers(world: World, door: str) -> None:
+    """At one door, at once: at products by a filter that nobody has asked for yet, and at their own orders."""
+    async with httpx.AsyncClient(base_url=door, timeout=30, limits=LIMITS) as http:
+        asked = [http.get("/api/products/", params={"max_price": secrets.randbelow(10**9)}) for _ in range(AT_ONCE)]
+        theirs = [world.arena.signed_in(buyer.id) for buyer in world.arena.buyers[:AT_ONCE]]
+        asked += [http.get("/api/orders/my-orders/", headers=headers) for headers in theirs]
+        answers = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in answers} <= {200, 503}, answers
+
+
 async def look(world: World, bounds: Mapping[str, Counter[str]]) -> Census:
     """`bounds` are connections by name, for each program that lives."""
     ports = {
@@ -69,21 +126,23 @@ async def look(world: World, bounds: Mapping[str, Counter[str]]) -> Census:
     rows = await world.sql(_CONNECTIONS, list(ports))
     owners = _owners(world)
     owned = [(row, owners.get(ports.get(row["port"], 0), "")) for row in rows]
-    return Census(
-        total=len(rows), most=sum(bound.total() for bound in bounds.values()), wrong=frozenset(_wrong(owned, bounds))
-    )
+    counts = Counter((owner, str(row["name"])) for row, owner in owned)
+    many = frozenset(_too_many(counts, bounds))
+    most = sum(bound.total() for bound in bounds.values())
+    return Census(total=len(rows), most=most, wrong=many | frozenset(_odd(owned)), counts=counts)
 
 
-def _wrong(owned: Iterable[tuple[asyncpg.Record, str]], bounds: Mapping[str, Counter[str]]) -> Iterator[str]:
-    counts: Counter[tuple[str, str]] = Counter()
+def _odd(owned: Iterable[tuple[asyncpg.Record, str]]) -> Iterator[str]:
     for row, owner in owned:
-        counts[owner, row["name"]] += 1
         if not owner:
             yield f"{row['name']}, backend {row['pid']}: its other end is no living program's"
         if row["undecided"]:
             yield f"{row['name']}, backend {row['pid']}: idle in a transaction"
         if row["waiting"]:
             yield f"{row['name']}, backend {row['pid']}: waits for a lock"
+
+
+def _too_many(counts: Counter[tuple[str, str]], bounds: Mapping[str, Counter[str]]) -> Iterator[str]:
     for (owner, name), count in counts.items():
         if owner and count > bounds[owner][name]:
             yield f"{owner} has more of {name} than the {bounds[owner][name]} of its pools"
