@@ -83,6 +83,10 @@ INVARIANTS = {
                -- Instead of a second try, when its like waits in the queue already.
                AND NOT EXISTS (SELECT FROM procrastinate_jobs n
                                 WHERE n.queueing_lock = j.queueing_lock AND n.id > j.id))
+           -- What comes by the clock, and died with three workers: the next one has done its work.
+           AND NOT (j.args ? 'timestamp' AND EXISTS (
+                SELECT FROM procrastinate_jobs n
+                 WHERE n.task_name = j.task_name AND n.id > j.id AND n.status = 'succeeded'))
     """,
     "I8: a running job without a living worker": """
         SELECT j.id, j.task_name FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
