@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from app.http.edge import SECURITY_HEADERS
+from app.http.exchange import SECURITY_HEADERS
 from tests.contract import objects_of_orders, objects_of_the_office, objects_of_the_shop  # noqa: F401 - they note rows
 from tests.contract.objects import ROWS, Call, World
 from tests.contract.operations import contract

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.http.edge import DEFAULT_POLICY, SECURITY_HEADERS
+from app.http.exchange import DEFAULT_POLICY, SECURITY_HEADERS
 from app.metrics import REQUESTS
 
 HEAD_BYTES = 64 << 10
