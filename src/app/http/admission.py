@@ -3,6 +3,8 @@
 Requests go by lanes, each with so many places of its own, so that shoppers who look cannot take those of buyers, and
 callers who wait for a provider cannot take anybody's. Who finds a lane full waits in it, unless by its present pace
 the wait would be longer than its patience: then the answer is a 503 with Retry-After, before anything was done for it.
+A rush is waited out; where people have had to wait all the time, a long queue would only make everybody late (CoDel:
+Nichols and Jacobson, "Controlling Queue Delay", 2012), so only a short one may stand.
 A probe needs no place: whether the process lives has nothing to do with how busy it is.
 """
 
@@ -22,6 +24,8 @@ RETRY_SECONDS = 1
 SENDING_SECONDS = 0.1
 # How fast the pace follows: a part of each new interval.
 _WEIGHT = 0.1
+# A rush is over when for so long nobody had to wait.
+REST_SECONDS = 0.05
 
 
 class Full(Unavailable):
@@ -36,11 +40,14 @@ class Full(Unavailable):
 class Lane:
     """Places for requests of one kind, and those who wait for one, first come first served."""
 
-    def __init__(self, places: int, patience: float) -> None:
-        """`patience` is in seconds."""
+    def __init__(self, places: int, patience: float, standing: float | None = None) -> None:
+        """`patience` is in seconds; once the rush has lasted that long, `standing` is what is left of it."""
         self.places = places
         self.patience = patience
+        self.standing = patience if standing is None else standing
         self.running = 0
+        # When the rush began, 0 without one, and when somebody last found no place.
+        self._rush = self._full_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         # Seconds from one end to the next while somebody waits; 0 until it was measured.
         self._pace = 0.0
@@ -64,10 +71,21 @@ class Lane:
         if not self._is_full and not self._waiting:
             self.running += 1
             return
-        # One may always wait: the pace is measured by those who do, and without them a slow moment would never be over.
-        if self._waiting and self.expected > self.patience:
+        if self.turns_away():
             raise Full
         await self._wait()
+
+    def turns_away(self) -> bool:
+        """Whether who comes now would find no place and would not even wait for one."""
+        if not self._is_full and not self._waiting:
+            return False
+        now = time.monotonic()
+        if now - self._full_at > REST_SECONDS:
+            self._rush = now
+        self._full_at = now
+        bound = self.standing if now - self._rush > self.patience else self.patience
+        # One may always wait: the pace is measured by those who do, and without them a slow moment would never be over.
+        return bool(self._waiting) and self.expected > bound
 
     async def _wait(self) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -135,7 +153,7 @@ class Turn:
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """Places in each lane of a process, and seconds of patience.
+    """Places in each lane of a process, seconds of patience, and what is left of it in a rush that does not end.
 
     Claims of holds are sent to the database many at a time, so that many at once are quicker than few. What is looked
     at costs the most and can wait the least. The database's connections are far fewer than any of these: more than a
@@ -146,7 +164,7 @@ class Sizes(msgspec.Struct, frozen=True):
     claims: tuple[int, float] = (512, 1.0)
     changes: tuple[int, float] = (96, 0.8)
     providers: tuple[int, float] = (96, 0.8)
-    views: tuple[int, float] = (32, 0.4)
+    views: tuple[int, float, float] = (32, 0.4, 0.05)
 
 
 # Answers that go on for as long as somebody listens: they are counted by themselves (streams.py).

@@ -21,6 +21,7 @@ HEADERS = 100
 
 # A name, an address of version 4 or one of version 6, and a port.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_NO_TIME = b"HTTP/1.1 503 Service Unavailable\r\n"
 _HEAD, _BODY, _DONE, _REFUSED = "head", "body", "done", "refused"
 
 
@@ -45,7 +46,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._status = HTTPStatus.BAD_REQUEST
-        self._heard = False
+        self._heard = self._shed = False
         self._count = self._left = 0
         self._taken_at = self.loop.time()
         # The request that is answered, or was last: of pipelined ones uvicorn's `cycle` is the one that came last.
@@ -109,11 +110,27 @@ class Connection(HttpToolsProtocol):
         if version == "1.1" and not hosts:
             raise Refused
         self._enter(_BODY)
-        super().on_headers_complete()
+        self._shed = self._has_no_time()
+        if not self._shed:
+            super().on_headers_complete()
+
+    def _has_no_time(self) -> bool:
+        """Answers at once what the application would refuse, and says whether it did."""
+        edge = getattr(self.app, "edge", None)
+        if edge is None or self._is_answering or not self.parser.should_keep_alive():
+            return False
+        answer = edge.shedding.refusal(self.parser.get_method(), self.url, self.headers)
+        if answer is None:
+            return False
+        dates = (name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
+        self.transport.write(b"".join([_NO_TIME, *dates, answer]))
+        self.on_response_complete()
+        return True
 
     def on_message_complete(self) -> None:
         self._enter(_DONE)
-        super().on_message_complete()
+        if not self._shed:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are its log's
         self._refuse(self._status)

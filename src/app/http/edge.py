@@ -7,21 +7,20 @@ failed. Litestar's middleware does not see unknown paths; this does.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 import structlog
 from litestar.config.cors import CORSConfig
 from litestar.types import Receive, Scope, Send
 
-from app.http.admission import RETRY_SECONDS, Admission, Full, Lane, Turn
+from app.http.admission import Admission, Full, Lane, Turn
 from app.http.cors import named_origins
 from app.http.exchange import Exchange
 from app.http.leaving import Leaving
+from app.http.shedding import FULL, LATER, Shedding
 from app.http.streams import HEAD
 
 log = structlog.get_logger("app.access")
 
 _CRASH = b'{"detail":"A server error occurred."}'
-_FULL = msgspec.json.encode(Full().body())
 # Where a path with an odd number leads: to the application's own answer for what does not exist.
 _NOWHERE = "/nowhere"
 _INT8_DIGITS = 18
@@ -56,6 +55,7 @@ class Edge:
         self.production = production
         self.admission = Admission()
         self.leaving = leaving or Leaving()
+        self.shedding = Shedding(self.admission, self.leaving, cors, production=production)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, send, production=self.production, last=self.leaving.begun)
@@ -85,8 +85,7 @@ class Edge:
         try:
             await lane.enter()
         except Full:
-            later = (b"retry-after", str(RETRY_SECONDS).encode())
-            await exchange.answer(503, _FULL, later, *named_origins(scope, self.cors))
+            await exchange.answer(503, FULL, LATER, *named_origins(scope, self.cors))
             return
         try:
             await self.inner(scope, Turn(lane, receive).receive, exchange.send)

@@ -57,7 +57,7 @@ class Exchange:
                 self.status = 200
                 self._options_start = message
                 return
-            message["headers"] = self._dressed(message["headers"])
+            message["headers"] = self.dressed(message["headers"])
         elif self.method == "OPTIONS" and self.status == 200:
             if self._options_start is not None:
                 await self._send_metadata()
@@ -95,10 +95,11 @@ class Exchange:
             (b"content-length", str(len(body)).encode()),
         ]
         self._options_start = None
-        await self._send({"type": "http.response.start", "status": 200, "headers": self._dressed(kept)})
+        await self._send({"type": "http.response.start", "status": 200, "headers": self.dressed(kept)})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _dressed(self, headers: Any) -> list[tuple[bytes, bytes]]:
+    def dressed(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        """An answer's headers with all that every answer has."""
         dressed = [(name.lower(), value) for name, value in headers]
         present = {name for name, _ in dressed}
         if b"allow" in present:
