@@ -4,7 +4,9 @@ A client that waits for its answer before it asks again slows down with the serv
 """
 
 import asyncio
+import sys
 import time
+from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,10 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-# Beyond this many unanswered requests a client has no ports to spare; they count as lost.
-MOST_CONNECTIONS = 4000
-ANSWER_SECONDS = 10.0
-END = b"\r\n\r\n"
+from tests.chaos.flood import ANSWER_SECONDS, END, MOST_CONNECTIONS, Heard, Wave
+from tests.chaos.programs import ROOT
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -112,6 +112,7 @@ class Load:
     """Requests to some doors, one after the other."""
 
     def __init__(self, doors: Sequence[str]) -> None:
+        self._addresses = list(doors)
         self._doors = [_Door(door) for door in doors]
         self._turn = 0
         self.samples: list[Sample] = []
@@ -137,34 +138,28 @@ class Load:
         self.samples.append(sample)
         return sample
 
-    async def closed(self, asks: Callable[[], Ask], clients: int, seconds: float) -> float:
+    async def closed(self, asks: Sequence[bytes], clients: int, seconds: float) -> float:
         """So many clients who each wait for their answer; successes a second."""
-        begun = time.monotonic()
-        good = 0
+        heard = await self._flood(Wave(self._addresses, asks, seconds, self._turn, clients=clients))
+        return sum(200 <= status < 300 for status in heard.statuses) / (max(heard.at) - min(heard.due))
 
-        async def client() -> None:
-            nonlocal good
-            while time.monotonic() < begun + seconds:
-                sample = await self.send(asks(), time.monotonic())
-                good += 200 <= sample.status < 300
+    async def open(self, asks: Sequence[bytes], rate: float, seconds: float) -> None:
+        """So many requests a second, evenly, answered or not; what came of them is in `samples` afterwards."""
+        heard = await self._flood(Wave(self._addresses, asks, seconds, self._turn, rate=rate))
+        rows = zip(heard.statuses, heard.later, heard.due, heard.at, strict=True)
+        self.samples += [Sample("view", status, at - due, bool(later), due) for status, later, due, at in rows]
 
-        await asyncio.gather(*(client() for _ in range(clients)))
-        return good / (time.monotonic() - begun)
-
-    async def open(self, asks: Callable[[], Ask], rate: float, seconds: float) -> list[Sample]:
-        """So many requests a second, evenly, answered or not; what came of them."""
-        begun, tasks = time.monotonic(), set()
-        sent, first = 0, len(self.samples)
-        while (now := time.monotonic()) < begun + seconds:
-            while sent < (now - begun) * rate:
-                task = asyncio.create_task(self.send(asks(), begun + sent / rate))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-                sent += 1
-            await asyncio.sleep(0.002)
-        if tasks:
-            await asyncio.wait(tasks)
-        return self.samples[first:]
+    async def _flood(self, wave: Wave) -> Heard:
+        command = (sys.executable, "-m", "tests.chaos.flood")
+        process = await create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+        try:
+            told, _ = await process.communicate(msgspec.msgpack.encode(wave))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, "the crowd did not come to its end"
+        return msgspec.msgpack.decode(told, type=Heard)
 
     def close(self) -> None:
         for door in self._doors:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.client import TROUBLE
 from tests.chaos.journal import Call
-from tests.chaos.openloop import Ask, Load, Sample, at, content_of
+from tests.chaos.openloop import Load, Sample, at, content_of
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
 from tests.chaos.shoppers import Mall
@@ -85,21 +85,17 @@ class Payers:
         self.slowest = max(self.slowest, time.monotonic() - begun)
 
 
-def others(world: World, mall: Mall) -> list[Ask]:
+def others(world: World, mall: Mall) -> list[bytes]:
     """What has nothing to do with payments."""
     headers = world.arena.buyers[0].headers
     paths = [f"/api/products/{mall.products[0]}/", "/promos/active", "/api/orders/"]
-    return [Ask("other", content_of("GET", path, headers)) for path in paths]
+    return [content_of("GET", path, headers) for path in paths]
 
 
 async def side_by_side(world: World, mall: Mall, payers: Payers, seconds: float) -> list[Sample]:
-    load, asks = Load(world.doors), others(world, mall)
-    turn = iter(range(1 << 30))
-    samples, _ = await asyncio.gather(
-        load.open(lambda: asks[next(turn) % len(asks)], OTHERS_RATE, seconds), payers.go(seconds)
-    )
-    load.close()
-    return samples
+    load = Load(world.doors)
+    await asyncio.gather(load.open(others(world, mall), OTHERS_RATE, seconds), payers.go(seconds))
+    return load.samples
 
 
 @pytest.mark.parametrize(
