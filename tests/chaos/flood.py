@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -40,6 +41,8 @@ class Heard(msgspec.Struct, frozen=True):
     later: bytes
     due: Sequence[float]
     at: Sequence[float]
+    # Why no answer came, and how often.
+    missed: dict[str, int]
 
 
 class _Line:
@@ -67,6 +70,7 @@ class Flood:
         self._turn = self._waiting = 0
         self.statuses, self.later = array("H"), bytearray()
         self.due, self.at = array("d"), array("d")
+        self.missed: Counter[str] = Counter()
 
     def open(self, rate: float, seconds: float) -> None:
         """Requests are sent when they are due, however many are still unanswered."""
@@ -99,7 +103,7 @@ class Flood:
             self._listen(0.01, self._rest)
         for line in self._lines.values():
             if line.due:
-                self._note(line.due, 0, later=False)
+                self._miss(line.due, "no answer in time")
             line.socket.close()
 
     def _rest(self, line: _Line) -> None:
@@ -111,8 +115,8 @@ class Flood:
         try:
             line = self._idle[door].pop() if self._idle[door] else self._connected(door)
             line.socket.send(self._chance.choice(self._asks))
-        except OSError:
-            self._note(due, 0, later=False)
+        except OSError as error:
+            self._miss(due, str(error))
         else:
             line.due = due
             self._waiting += 1
@@ -131,10 +135,11 @@ class Flood:
             line = self._lines[number]
             try:
                 data = line.socket.recv(1 << 18)
-            except OSError:
-                data = b""
+                why = "ended by the other side"
+            except OSError as error:
+                data, why = b"", str(error)
             if not data:
-                self._lose(number, line)
+                self._lose(number, line, why)
             elif (head := _whole(line.buffer + data)) is None:
                 line.buffer += data
             else:
@@ -143,16 +148,20 @@ class Flood:
                 line.due, line.buffer = 0.0, b""
                 then(line)
 
-    def _lose(self, number: int, line: _Line) -> None:
-        """The other side has ended it."""
+    def _lose(self, number: int, line: _Line, why: str) -> None:
+        """A connection that is no more."""
         if line.due:
-            self._note(line.due, 0, later=False)
+            self._miss(line.due, why)
             self._waiting -= 1
         elif line in self._idle[line.door]:
             self._idle[line.door].remove(line)
         self._poll.unregister(number)
         line.socket.close()
         del self._lines[number]
+
+    def _miss(self, due: float, why: str) -> None:
+        self.missed[why] += 1
+        self._note(due, 0, later=False)
 
     def _note(self, due: float, status: int, *, later: bool) -> None:
         self.statuses.append(status)
@@ -161,7 +170,7 @@ class Flood:
         self.at.append(time.monotonic())
 
     def heard(self) -> Heard:
-        return Heard(list(self.statuses), bytes(self.later), list(self.due), list(self.at))
+        return Heard(list(self.statuses), bytes(self.later), list(self.due), list(self.at), dict(self.missed))
 
 
 def _whole(answer: bytes) -> bytes | None:

@@ -159,7 +159,9 @@ class Load:
                 process.kill()
                 await process.wait()
         assert process.returncode == 0, "the crowd did not come to its end"
-        return msgspec.msgpack.decode(told, type=Heard)
+        heard = msgspec.msgpack.decode(told, type=Heard)
+        assert not heard.missed, heard.missed
+        return heard
 
     def close(self) -> None:
         for door in self._doors:
