@@ -1,12 +1,13 @@
 """Lanes: who has a place, who waits, who is refused at once, and that nobody keeps anybody else's place."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from app.http.admission import SENDING_SECONDS, Admission, Full, Lane, Turn
+from app.http.admission import REST_SECONDS, SENDING_SECONDS, Admission, Full, Lane, Turn
 from app.server import Relampago
 
 WAITING = 0.05
@@ -105,6 +106,29 @@ async def test_a_slow_moment_passes() -> None:
         lane.leave()
         await waiting
     assert lane.expected < lane.patience
+    assert (lane.running, lane.waiting) == (1, 0)
+
+
+async def test_a_rush_is_waited_out_and_a_crowd_that_stays_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.http.admission.time", SimpleNamespace(monotonic=lambda: now))
+    lane = Lane(1, patience=0.4, standing=0.05)
+    lane._pace = 0.03
+    await lane.enter()
+    waiting = await started(lane)
+    # Who comes now would wait longer than a standing queue is, and not longer than a rush lasts.
+    assert lane.expected == pytest.approx(0.06)
+    for _ in range(10):
+        assert not lane.turns_away()
+        now += REST_SECONDS * 0.81
+    assert lane.turns_away()
+    with pytest.raises(Full):
+        lane.enter().send(None)
+    # For a moment nobody came: that is over, and the next rush is waited out again.
+    now += REST_SECONDS * 1.1
+    assert not lane.turns_away()
+    lane.leave()
+    await waiting
     assert (lane.running, lane.waiting) == (1, 0)
 
 
