@@ -21,6 +21,7 @@ REQUEST = "/api/auth/request-password-reset/"
 RESET = "/api/auth/verify-password-reset/"
 VERIFY = "/api/auth/verify-email/"
 KNOWN, UNKNOWN = "known@example.com", "nobody@example.com"
+pytestmark = pytest.mark.alone
 STATES: dict[str, dict[str, Any]] = {
     "active": {},
     "unverified": {"is_active": False, "email_verified": False},

@@ -114,7 +114,7 @@ class Goals:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.results or (not self.full and terminalreporter.config.get_verbosity() < 1):
             return
-        shown = sorted(self.results, key=_place)
+        shown = self.merged() if self.full else sorted(self.results, key=_place)
         goals = max(len(one.goal) for one in shown)
         terminalreporter.section("goals")
         for one in shown:

@@ -14,7 +14,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.races, pytest.mark.full_only]
+pytestmark = [pytest.mark.races, pytest.mark.alone, pytest.mark.full_only]
 BACK_SECONDS = 5.0
 BASELINE_SECONDS = 10.0
 CUT_PAUSE_SECONDS = 2.0

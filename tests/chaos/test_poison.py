@@ -16,7 +16,7 @@ from tests.chaos.results import Goals
 from tests.chaos.settling import hurry_rescue
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.races, pytest.mark.shows("R14")]
+pytestmark = [pytest.mark.races, pytest.mark.alone, pytest.mark.shows("R14")]
 POISON = ("probe:raise", "probe:hang", "probe:die", "probe:grow")
 DEADLY = ("probe:die", "probe:grow")
 PAUSE_SECONDS = 0.1

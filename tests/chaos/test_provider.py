@@ -18,7 +18,7 @@ from tests.chaos.shoppers import Mall
 from tests.chaos.wishes import Wishes
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.alone]
 FAULTS: dict[str, dict[str, Any]] = {
     "hangs": {"delay_seconds": 30.0},
     "fails half of the time": {"status": 500},

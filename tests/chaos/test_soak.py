@@ -12,7 +12,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.races, pytest.mark.full_only, pytest.mark.shows("R20")]
+pytestmark = [pytest.mark.races, pytest.mark.alone, pytest.mark.full_only, pytest.mark.shows("R20")]
 SHARE = 0.7
 SIZE = 16
 WARM_SHARE = 0.3

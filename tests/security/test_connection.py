@@ -81,7 +81,7 @@ async def target(
 
 PATIENCE_SECONDS = 60
 GOAL = "slow, big and ambiguous requests: refused, and nobody else waits"
-pytestmark = pytest.mark.shows("S15")
+pytestmark = [pytest.mark.alone, pytest.mark.shows("S15")]
 
 
 class Wire:
