@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import httpx
@@ -30,6 +31,8 @@ PAIRS = "critical pairs, all orders of their statements: no anomaly"
 QUICK_ROUNDS, FULL_ROUNDS = 20, 200
 Round = Callable[[Arena], Awaitable[None]]
 Repeat = Callable[..., Awaitable[None]]
+A = TypeVar("A")
+PROOF_ROUNDS = 10
 
 
 @asynccontextmanager
@@ -130,6 +133,16 @@ def _orders_that_were_played(goals: Goals) -> Iterator[None]:
 @pytest.fixture
 def rounds(full_rounds: bool) -> int:
     return FULL_ROUNDS if full_rounds else QUICK_ROUNDS
+
+
+async def play(
+    arena: A, one_round: Callable[[A], Awaitable[None]], prove: Callable[[A], Awaitable[None]], rounds: int
+) -> None:
+    """So many rounds. The invariants look at all that has ever happened, so a proof now and then sees each of them."""
+    for number in range(1, rounds + 1):
+        await one_round(arena)
+        if number % PROOF_ROUNDS == 0 or number == rounds:
+            await prove(arena)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from app.jobs.schedule import JOBS
 from tests.conftest import SECRET, fresh_database
 from tests.races import carting
 from tests.races.arena import Arena
-from tests.races.conftest import Round, standing
+from tests.races.conftest import Round, play, standing
 from tests.races.servers import api_processes, environment
 
 pytestmark = [
@@ -50,6 +50,4 @@ async def carts_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_carts(carts_arena: Arena, rounds: int, one_round: Round) -> None:
-    for _ in range(rounds):
-        await one_round(carts_arena)
-        await carting.prove(carts_arena)
+    await play(carts_arena, one_round, carting.prove, rounds)

@@ -9,7 +9,7 @@ from app.jobs.schedule import JOBS
 from tests.conftest import SECRET, fresh_database
 from tests.races import ordering
 from tests.races.arena import Arena
-from tests.races.conftest import Round, standing
+from tests.races.conftest import Round, play, standing
 from tests.races.servers import api_processes, environment
 
 pytestmark = [
@@ -54,6 +54,4 @@ async def orders_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_orders(orders_arena: Arena, rounds: int, one_round: Round) -> None:
-    for _ in range(rounds):
-        await one_round(orders_arena)
-        await ordering.prove(orders_arena)
+    await play(orders_arena, one_round, ordering.prove, rounds)

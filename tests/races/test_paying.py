@@ -15,7 +15,7 @@ from app.settings import load_settings
 from sandbox.server import open_sandbox
 from tests.conftest import SECRET, fresh_database
 from tests.races import paying
-from tests.races.conftest import standing
+from tests.races.conftest import play, standing
 from tests.races.paying import Till
 from tests.races.servers import api_processes, environment
 
@@ -57,6 +57,4 @@ async def till(worker_name: str, tmp_path_factory: pytest.TempPathFactory) -> As
 
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_payments(till: Till, rounds: int, one_round: Callable[[Till], Awaitable[None]]) -> None:
-    for _ in range(rounds):
-        await one_round(till)
-        await paying.prove(till)
+    await play(till, one_round, paying.prove, rounds)
