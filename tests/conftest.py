@@ -37,8 +37,8 @@ from tests.contract.checking import HOOKS
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
-# Their suites share servers that take seconds to start.
-WORLDS = ("tests/chaos/", "tests/races/")
+# Their suites share servers that take seconds to start. In full the races take so long that each starts its own.
+WORLDS = {"quick": ("tests/chaos/", "tests/races/"), "full": ("tests/chaos/",)}
 # Tests that are not about throttles call as often as they like.
 UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
 
@@ -81,7 +81,8 @@ class ByWorld(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return next((folder for folder in WORLDS if file.startswith(folder)), file)
+        worlds = WORLDS[self.config.getoption("--rounds")]
+        return next((folder for folder in worlds if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
