@@ -2,15 +2,23 @@
 
 import argparse
 import os
+import socket
+import sys
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from app.http.connection import Connection
 
 # With the moment for which a process that is told to stop goes on answering: ten seconds in all.
 GRACE_SECONDS = 7
 KEEP_ALIVE_SECONDS = 75
+# A listener of uvloop's (libuv from 1.45 on) takes one new connection in each turn of the loop. While a process is busy
+# its turns are long, and who has just come would wait for seconds to be taken in, and longer than who came after them.
+LISTENERS = 16
+NOT_STARTED = 3
 
 
 def options(**changed: Any) -> dict[str, Any]:
@@ -36,7 +44,25 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args()
-    uvicorn.run(**options(host=asked.host, port=asked.port, workers=asked.workers))
+    serve(uvicorn.Config(**options(host=asked.host, port=asked.port, workers=asked.workers)))
+
+
+def serve(config: uvicorn.Config) -> None:
+    """Serves until it is told to stop. Exits with 3 when the application does not start."""
+    if config.workers > 1:
+        Multiprocess(config, sockets=listeners(config.bind_socket())).run()
+        return
+    config.load_app()
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(listeners(config.bind_socket()))
+    if not server.started:
+        sys.exit(NOT_STARTED)
+
+
+def listeners(bound: socket.socket) -> list[socket.socket]:
+    """So many on one port and one queue of those who come."""
+    return [bound, *(bound.dup() for _ in range(LISTENERS - 1))]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ answers are made from a request's head alone, by the server's connection, before
 They are the answers that the edge would give (edge.py), logged and counted like them.
 """
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ _HEAD = (
 )
 # A request with one of these is more than its head.
 _MORE = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+# A request with one of these is answered with other headers.
+_DRESSED = frozenset({b"origin", b"authorization"})
 
 
 class Shedding:
@@ -41,20 +44,32 @@ class Shedding:
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/") or b"%" in path or b"#" in url or not url.isascii():
             return None
-        if not _MORE.isdisjoint([name for name, _ in headers]):
+        names = {name for name, _ in headers}
+        if not _MORE.isdisjoint(names):
             return None
         scope: Any = {"method": "GET", "path": path.decode("ascii"), "query_string": query, "headers": headers}
         if self.admission.lane_of(scope) is not views:
             return None
-        return self._answer(scope)
-
-    def _answer(self, scope: Any) -> bytes:
         exchange = Exchange(scope, _unsent, production=self.production)
         exchange.status = 503
-        headers = exchange.dressed((*_HEAD, *named_origins(scope, self.cors)))
         exchange.log()
         exchange.count("")
+        if not _DRESSED.isdisjoint(names):
+            return self._answer(exchange)
+        # Such answers differ in nothing but this.
+        return self._usual + b"x-request-id: " + exchange.request_id.encode("latin-1") + b"\r\n\r\n" + FULL
+
+    def _answer(self, exchange: Exchange) -> bytes:
+        headers = exchange.dressed((*_HEAD, *named_origins(exchange.scope, self.cors)))
         return b"".join([*(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n", FULL])
+
+    @cached_property
+    def _usual(self) -> bytes:
+        """The headers of an answer to a request that says nothing about itself."""
+        scope: Any = {"method": "GET", "path": "/", "headers": []}
+        answer = self._answer(Exchange(scope, _unsent, production=self.production))
+        lines = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        return b"".join(line + b"\r\n" for line in lines if not line.startswith(b"x-request-id:"))
 
 
 async def _unsent(_message: Any) -> None:
