@@ -100,7 +100,7 @@ _STORE = text("""
 """)
 
 
-@job("upkeep:check_invariants", seconds=240.0, retries=1, housekeeping=True)
+@job("upkeep:check_invariants", seconds=240.0, retries=3, housekeeping=True)
 async def check_invariants(work: Work) -> int:
     """Look at every rule; of how many something breaks it. One that cannot be looked at stays as old as it is.
 
