@@ -36,7 +36,7 @@ SECURITY_ELSEWHERE = (
     "tests/payments/test_settlement.py",
     "tests/storefront/test_hostile_pictures.py",
 )
-GOALS = ROOT / "tests" / "chaos" / "results.json"
+GOALS = tuple(ROOT / "tests" / "chaos" / name for name in ("results.json", "parts.json"))
 # One process more than cores: what tests do most is wait, for commits and for servers that start.
 _IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1))
 # What pytest ends with when no test is left.
@@ -80,7 +80,8 @@ def chaos() -> int:
     Without ARGS nothing that an earlier run has measured is in it.
     """
     if not _arguments():
-        GOALS.unlink(missing_ok=True)
+        for kept in GOALS:
+            kept.unlink(missing_ok=True)
     suites = ("tests/races", "tests/mutants", "tests/chaos", "tests/security", *SECURITY_ELSEWHERE, "--rounds=full")
     codes = [_pytest(*suites, *_IN_PARALLEL, "-m", "not alone"), _pytest(*suites, "-m", "alone")]
     return next((code for code in codes if code not in {0, _NOTHING_CHOSEN}), 0)

@@ -1,7 +1,10 @@
-"""What each suite has measured: one table at the end of a run, and `results.json` after full ones."""
+"""What each suite has measured: one table at the end of a run, and `results.json` after full ones.
+
+Of goals that several files show, `parts.json` beside it keeps what each has tried, so that one of them can run alone.
+"""
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,13 @@ class Part(msgspec.Struct):
     tried: dict[str, int] = {}
     lost: int = 0
     failed: list[str] = []
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """The `parts` of a goal, by file, and the `words` of their sum."""
+
+    words: str
+    parts: dict[str, Part]
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -103,7 +113,7 @@ class Goals:
         if output is not None:
             output[SENT] = [msgspec.to_builtins(one) for one in self.results]
         elif self.full and self.results:
-            FILE.write_bytes(msgspec.json.format(msgspec.json.encode(self.merged())) + b"\n")
+            keep(self.merged())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -165,9 +175,32 @@ def _with_other_files(now: Result, last: Result) -> Result:
     return summed(now.id, now.goal, now.words, there | now.parts)
 
 
+def keep(results: Sequence[Result]) -> None:
+    """For the next run, and for who reads them."""
+    rows = [{name: getattr(one, name) for name in ("id", "goal", "figure", "held")} for one in results]
+    _write(FILE, rows)
+    _write(_sums(), {one.id: Sum(one.words, one.parts) for one in results if one.parts})
+
+
 def earlier() -> list[Result]:
     """The results of the runs before this one."""
-    return msgspec.json.decode(FILE.read_bytes(), type=list[Result]) if FILE.exists() else []
+    if not FILE.exists():
+        return []
+    rows = msgspec.json.decode(FILE.read_bytes(), type=list[Result])
+    sums = msgspec.json.decode(_sums().read_bytes(), type=dict[str, Sum]) if _sums().exists() else {}
+    return [_with(one, sums[one.id]) if one.id in sums else one for one in rows]
+
+
+def _with(one: Result, found: Sum) -> Result:
+    return msgspec.structs.replace(one, words=found.words, parts=found.parts)
+
+
+def _sums() -> Path:
+    return FILE.with_name("parts.json")
+
+
+def _write(file: Path, content: Any) -> None:
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 
 
 def _place(result: Result) -> tuple[str, int, str]:

@@ -20,8 +20,8 @@ BEFORE = [
 def goals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Goals:
     """Of a full run, after one in which all was well."""
     file = tmp_path / "results.json"
-    file.write_bytes(msgspec.json.encode(BEFORE))
     monkeypatch.setattr(results, "FILE", file)
+    results.keep(BEFORE)
     return Goals(goals_config())
 
 
@@ -133,3 +133,17 @@ def test_a_failure_is_counted_where_tests_are(goals: Goals) -> None:
     for lost, unit in ((0, "forgeries"), (1, "replays"), (0, "forgeries")):
         goals.add("S4", "none is let in", {unit: 1_000}, lost)
     assert shown(goals) == [("2,000 forgeries, 1,000 replays, 1 tests failed", False)]
+
+
+def test_who_reads_the_file_finds_the_goals_and_nothing_else(goals: Goals) -> None:
+    goals.file = __file__
+    goals.add("R3", "in all orders", {"orders": 7}, words="{orders} orders")
+    results.keep(goals.merged())
+    rows = msgspec.json.decode(results.FILE.read_bytes())
+    assert rows == [
+        {"id": "R1", "goal": "nothing is lost", "figure": "10 of 10", "held": True},
+        {"id": "R2", "goal": "nothing is double", "figure": "3 steps", "held": True},
+        {"id": "R3", "goal": "in all orders", "figure": "7 orders", "held": True},
+    ]
+    # And a later run finds of what it is the sum.
+    assert results.earlier()[2] == goals.results[0]
