@@ -60,6 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     other = "quick_only" if config.getoption("--rounds") == "full" else "full_only"
     left = [item for item in items if item.get_closest_marker(other)]
     items[:] = [item for item in items if not item.get_closest_marker(other)]
+    items.sort(key=lambda item: item.get_closest_marker("fresh") is None)
     config.hook.pytest_deselected(items=left)
 
 

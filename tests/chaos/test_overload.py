@@ -18,7 +18,7 @@ from tests.chaos.shoppers import Mall
 from tests.chaos.wishes import Wishes
 from tests.chaos.world import World
 
-pytestmark = [pytest.mark.races, pytest.mark.alone, pytest.mark.shows("R15")]
+pytestmark = [pytest.mark.races, pytest.mark.alone, pytest.mark.fresh, pytest.mark.shows("R15")]
 CLIENTS = 48
 # A second for each: who pays and who buys what they hold come steadily, also in the crowd.
 FIRST_RATE = 5.0

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.jobs import upkeep
 from app.jobs.queue import JOB_SECONDS, announce, defer
 from app.jobs.schedule import JOBS, SCHEDULE
-from app.jobs.service import LATE_SECONDS, MAX_CRASHES, QueueService, Rescue
+from app.jobs.service import LATE_SECONDS, MAX_CRASHES, SPREAD_SECONDS, QueueService, Rescue
 from app.jobs.work import Run, RunTaken, Work
 from app.settings import Settings
 from tests.factories import make_user
@@ -29,6 +29,8 @@ async def _worker(db: AsyncSession, *, silent_for: int = 0) -> int:
 
 
 async def _start(db: AsyncSession, worker: int | None) -> int | None:
+    """The next job, also one that waits for its time."""
+    await db.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE status = 'todo'"))
     fetched = await db.execute(text("SELECT id FROM procrastinate_fetch_job_v2(NULL, :worker)"), {"worker": worker})
     return fetched.scalar()
 
@@ -50,6 +52,20 @@ async def test_a_job_of_a_dead_worker_runs_again(db: AsyncSession) -> None:
     assert await QueueService(db).rescue() == Rescue([job_id], [])
     assert await _job(db, job_id) == ("todo", 1)
     assert await _start(db, await _worker(db)) == job_id
+
+
+async def test_who_died_together_does_not_come_back_together(db: AsyncSession) -> None:
+    """One of them may be what killed the worker: the others are not to be with it again."""
+    jobs = [await _defer(db) for _ in range(40)]
+    for crash in range(1, MAX_CRASHES):
+        while await _start(db, None):
+            pass
+        assert set((await QueueService(db).rescue()).retried) == set(jobs)
+        waits = "SELECT extract(epoch FROM scheduled_at - clock_timestamp())::float8 FROM procrastinate_jobs"
+        found = sorted((await db.execute(text(waits))).scalars())
+        longest = SPREAD_SECONDS * crash
+        assert -1 < found[0] < longest / 2 < found[-1] <= longest
+        assert len(set(found)) == len(jobs)
 
 
 async def test_a_job_whose_worker_is_gone_altogether_runs_again(db: AsyncSession) -> None:

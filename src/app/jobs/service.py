@@ -15,6 +15,9 @@ HEARTBEAT_SECONDS = 5
 STALLED_SECONDS = 15
 # A job that was running when its worker died this many times is kept as failed: it may be what kills them.
 MAX_CRASHES = 3
+# Whoever died with it comes back at another moment than it does: run again together, they would die together again. So
+# many seconds for each time that a job was there.
+SPREAD_SECONDS = 5.0
 # A run ends by itself at its job's limit. A job that has been running for so much longer is in nobody's hands: its
 # worker, though it lives, could not write down that it took it or that it ended it.
 LATE_SECONDS = 30.0
@@ -52,7 +55,8 @@ _RETRY = text("""
                  WHERE event.job_id = job.id AND event.type = 'retried') + 1 AS crashes
           FROM procrastinate_jobs AS job WHERE job.id = ANY(:ids)
     )
-    SELECT id, procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL)::text
+    SELECT id, procrastinate_retry_job_v2(id, clock_timestamp() + random() * crashes * make_interval(secs => :spread),
+                                          NULL, NULL, NULL)::text
       FROM crashed
      WHERE NOT abort_requested AND crashes < :crashes
        AND (queueing_lock IS NULL OR place = 1 AND NOT EXISTS (
@@ -171,7 +175,8 @@ class QueueService:
         ids = sorted(found.scalars())
         if not ids:
             return Rescue((), ())
-        retried = (await self.session.execute(_RETRY, {"ids": ids, "crashes": MAX_CRASHES})).scalars().all()
+        values = {"ids": ids, "crashes": MAX_CRASHES, "spread": SPREAD_SECONDS}
+        retried = (await self.session.execute(_RETRY, values)).scalars().all()
         return Rescue(retried, [job_id for job_id in ids if job_id not in set(retried)])
 
     async def remove_old(self, housekeeping: Sequence[str], *, limit: int = 5000) -> int:
