@@ -15,6 +15,12 @@ _RETRY_NOW = """
     UPDATE procrastinate_jobs SET scheduled_at = now()
      WHERE status = 'todo' AND scheduled_at > now() AND attempts < 30
 """
+# What died together comes back at different moments, only sooner.
+_RESCUED_SOON = """
+    UPDATE procrastinate_jobs SET scheduled_at = now() + random() * interval '2 seconds'
+     WHERE status = 'todo' AND scheduled_at > now() + interval '2 seconds' AND attempts < 30
+       AND EXISTS (SELECT FROM procrastinate_events e WHERE e.job_id = procrastinate_jobs.id AND e.type = 'retried')
+"""
 _BRING_FORWARD = (
     "UPDATE reservation SET expires_at = clock_timestamp() - interval '1 ms' WHERE expires_at > clock_timestamp()",
     # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
@@ -70,6 +76,7 @@ async def hurry_rescue(world: World) -> None:
     """Whoever missed a heartbeat counts as dead at once, and what it held is rescued."""
     await world.sql(_STALE, 2.5 * world.heartbeat_seconds + 1)
     await run_job(world, "upkeep:rescue_stalled")
+    await world.sql(_RESCUED_SOON)
 
 
 async def run_job(world: World, name: str) -> None:

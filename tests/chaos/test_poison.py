@@ -47,7 +47,8 @@ async def _keep(workers: list[Program]) -> None:
         for worker in workers:
             if not worker.runs:
                 await worker.start()
-        await asyncio.sleep(0.5)
+        # As a supervisor that learns of an end at once.
+        await asyncio.sleep(0.02)
 
 
 async def defer(world: World, task: str, label: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.jobs import upkeep
 from app.jobs.queue import JOB_SECONDS, announce, defer
 from app.jobs.schedule import JOBS, SCHEDULE
-from app.jobs.service import LATE_SECONDS, MAX_CRASHES, SPREAD_SECONDS, QueueService, Rescue
+from app.jobs.service import LATE_SECONDS, MAX_CRASHES, SPREAD_GROWTH, SPREAD_SECONDS, QueueService, Rescue
 from app.jobs.work import Run, RunTaken, Work
 from app.settings import Settings
 from tests.factories import make_user
@@ -63,7 +63,7 @@ async def test_who_died_together_does_not_come_back_together(db: AsyncSession) -
         assert set((await QueueService(db).rescue()).retried) == set(jobs)
         waits = "SELECT extract(epoch FROM scheduled_at - clock_timestamp())::float8 FROM procrastinate_jobs"
         found = sorted((await db.execute(text(waits))).scalars())
-        longest = SPREAD_SECONDS * crash
+        longest = SPREAD_SECONDS * SPREAD_GROWTH ** (crash - 1)
         assert -1 < found[0] < longest / 2 < found[-1] <= longest
         assert len(set(found)) == len(jobs)
 

@@ -15,9 +15,9 @@ HEARTBEAT_SECONDS = 5
 STALLED_SECONDS = 15
 # A job that was running when its worker died this many times is kept as failed: it may be what kills them.
 MAX_CRASHES = 3
-# Whoever died with it comes back at another moment than it does: run again together, they would die together again. So
-# many seconds for each time that a job was there.
-SPREAD_SECONDS = 5.0
+# Whoever died with it comes back at another moment than it does: run again together, they would die together again.
+# Within so many seconds after the first time; what was there twice comes later, so that workers do not die in a row.
+SPREAD_SECONDS, SPREAD_GROWTH = 20.0, 5
 # A run ends by itself at its job's limit. A job that has been running for so much longer is in nobody's hands: its
 # worker, though it lives, could not write down that it took it or that it ended it.
 LATE_SECONDS = 30.0
@@ -55,8 +55,9 @@ _RETRY = text("""
                  WHERE event.job_id = job.id AND event.type = 'retried') + 1 AS crashes
           FROM procrastinate_jobs AS job WHERE job.id = ANY(:ids)
     )
-    SELECT id, procrastinate_retry_job_v2(id, clock_timestamp() + random() * crashes * make_interval(secs => :spread),
-                                          NULL, NULL, NULL)::text
+    SELECT id, procrastinate_retry_job_v2(
+               id, clock_timestamp() + random() * make_interval(secs => :spread * power(:growth, crashes - 1)),
+               NULL, NULL, NULL)::text
       FROM crashed
      WHERE NOT abort_requested AND crashes < :crashes
        AND (queueing_lock IS NULL OR place = 1 AND NOT EXISTS (
@@ -175,7 +176,7 @@ class QueueService:
         ids = sorted(found.scalars())
         if not ids:
             return Rescue((), ())
-        values = {"ids": ids, "crashes": MAX_CRASHES, "spread": SPREAD_SECONDS}
+        values = {"ids": ids, "crashes": MAX_CRASHES, "spread": SPREAD_SECONDS, "growth": SPREAD_GROWTH}
         retried = (await self.session.execute(_RETRY, values)).scalars().all()
         return Rescue(retried, [job_id for job_id in ids if job_id not in set(retried)])
 
