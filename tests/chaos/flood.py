@@ -79,7 +79,7 @@ class Flood:
             while sent < (now - begun) * rate:
                 self._ask(begun + sent / rate)
                 sent += 1
-            self._listen(0.001, self._rest)
+            self._listen(0.002, self._rest)
         self._hear_out()
 
     def closed(self, clients: int, seconds: float) -> None:
