@@ -17,7 +17,7 @@ STALLED_SECONDS = 15
 MAX_CRASHES = 3
 # Whoever died with it comes back at another moment than it does: run again together, they would die together again.
 # Within so many seconds after the first time; what was there twice comes later, so that workers do not die in a row.
-SPREAD_SECONDS, SPREAD_GROWTH = 20.0, 5
+SPREAD_SECONDS, SPREAD_GROWTH = 30.0, 6
 # A run ends by itself at its job's limit. A job that has been running for so much longer is in nobody's hands: its
 # worker, though it lives, could not write down that it took it or that it ended it.
 LATE_SECONDS = 30.0
