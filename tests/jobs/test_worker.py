@@ -180,7 +180,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(db: AsyncSession, start:
     for _ in range(MAX_CRASHES):
         process = await start("--bare")
         assert await process.wait() == -signal.SIGKILL
-        await QueueService(db).rescue(seconds=0)
+        await QueueService(db).rescue(seconds=0, spread=0)
         await db.commit()
     await _until_status(db, job_id, "failed")
     assert await _labels(db) == ["died"] * MAX_CRASHES
@@ -191,7 +191,7 @@ async def test_a_frozen_worker_does_not_undo_its_successor(db: AsyncSession, sta
     job_id = await _queue(db, "probe:wait", label="slow", seconds=1)
     await _until_label(db, "slow begun")
     frozen.send_signal(signal.SIGSTOP)
-    await QueueService(db).rescue(seconds=0)
+    await QueueService(db).rescue(seconds=0, spread=0)
     await db.commit()
     second = await start("--bare")
     await _until_status(db, job_id, "succeeded")

@@ -95,6 +95,7 @@ async def test_a_worker_killed_in_the_middle_of_a_batch(pushes: PushArena, full_
         await worker.wait()
         await pushes.pretend_time_passed()
         worker = await pushes.worker()
+        await pushes.rescued()
         await settle(pushes, promo, len(tokens))
         arrived, unknown = pushes.arrived(promo), await pushes.unknown(promo)
         assert max(arrived.values()) == 1

@@ -165,8 +165,12 @@ class QueueService:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def rescue(self, *, seconds: float = STALLED_SECONDS, limit: int = 500) -> Rescue:
+    async def rescue(
+        self, *, seconds: float = STALLED_SECONDS, spread: float = SPREAD_SECONDS, limit: int = 500
+    ) -> Rescue:
         """Let the jobs of dead workers run again, each at most MAX_CRASHES times in all; the others end as failed.
+
+        They do so within `spread` seconds, at different moments.
 
         Likewise those that have been running for much longer than they may.
         """
@@ -176,8 +180,8 @@ class QueueService:
         ids = sorted(found.scalars())
         if not ids:
             return Rescue((), ())
-        values = {"ids": ids, "crashes": MAX_CRASHES, "spread": SPREAD_SECONDS, "growth": SPREAD_GROWTH}
-        retried = (await self.session.execute(_RETRY, values)).scalars().all()
+        again = {"ids": ids, "crashes": MAX_CRASHES, "spread": spread, "growth": SPREAD_GROWTH}
+        retried = (await self.session.execute(_RETRY, again)).scalars().all()
         return Rescue(retried, [job_id for job_id in ids if job_id not in set(retried)])
 
     async def remove_old(self, housekeeping: Sequence[str], *, limit: int = 5000) -> int:
