@@ -140,7 +140,7 @@ class Flood:
                 data, why = b"", str(error)
             if not data:
                 self._lose(number, line, why)
-            elif (head := _whole(line.buffer + data)) is None:
+            elif (head := whole(line.buffer + data)) is None:
                 line.buffer += data
             else:
                 self._note(line.due, int(head[9:12]), later=b"\r\nretry-after:" in head)
@@ -173,7 +173,7 @@ class Flood:
         return Heard(list(self.statuses), bytes(self.later), list(self.due), list(self.at), dict(self.missed))
 
 
-def _whole(answer: bytes) -> bytes | None:
+def whole(answer: bytes) -> bytes | None:
     """An answer's head, in small letters; None while some of it is missing."""
     end = answer.find(END)
     if end < 0:

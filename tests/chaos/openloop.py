@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tests.chaos.flood import ANSWER_SECONDS, END, MOST_CONNECTIONS, Heard, Wave
+from tests.chaos.flood import ANSWER_SECONDS, END, MOST_CONNECTIONS, Heard, Wave, whole
 from tests.chaos.programs import ROOT
 
 
@@ -61,13 +61,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        end = self._buffer.find(END)
-        if end < 0 or self._answered is None:
-            return
-        head = self._buffer[:end].lower()
-        at = head.find(b"content-length: ")
-        length = int(head[at + 16 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(self._buffer) < end + 4 + length:
+        if self._answered is None or (head := whole(self._buffer)) is None:
             return
         answered, self._answered = self._answered, None
         self.door.idle.append(self)

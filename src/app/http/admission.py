@@ -46,7 +46,7 @@ class Lane:
         self.patience = patience
         self.standing = patience if standing is None else standing
         self.running = 0
-        # When the rush began, 0 without one, and when somebody last found no place.
+        # When the last rush began, and when somebody last found no place.
         self._rush = self._full_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         # Seconds from one end to the next while somebody waits; 0 until it was measured.
