@@ -34,6 +34,7 @@ from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks her
     pytest_testnodedown,
 )
 from tests.contract.checking import HOOKS
+from tests.leaving import Leaving
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
@@ -241,7 +242,7 @@ async def db(sessions: async_sessionmaker[AsyncSession], _clean: None) -> AsyncI
 async def client(app: Relampago, _clean: None) -> AsyncIterator[httpx.AsyncClient]:
     if app.state.maintenance.closed:  # by a test before this one, whose tables were emptied unannounced
         await app.state.maintenance.watch.look()
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(Leaving(app), raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=HOOKS) as http:
         yield http
 

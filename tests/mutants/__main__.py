@@ -35,7 +35,7 @@ def plant(bug: str, healthy: dict[str, str]) -> list[Row]:
     """What each test says with the bug in."""
     one, begun, rows = PLANTED[bug], time.monotonic(), []
     with tree(one) as folder:
-        found = verdicts(folder, one.seen_by, dict(os.environ))
+        found = verdicts(folder, one.seen_by, dict(os.environ), one.rounds)
         if one.file.startswith("alembic/"):
             asyncio.run(forget_template(folder))
     for name in one.seen_by:

@@ -44,9 +44,10 @@ def replaced(text: str, file: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def verdicts(folder: Path, tests: Iterable[str], environ: dict[str, str]) -> dict[str, str]:
+def verdicts(folder: Path, tests: Iterable[str], environ: dict[str, str], rounds: str = "quick") -> dict[str, str]:
     """What became of the tests in a tree, by their ids: PASSED, FAILED or ERROR; those of one that has several too."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-rA", "--tb=no", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-rA", "--tb=no", "-p", "no:cacheprovider"]
+    command += [f"--rounds={rounds}", *tests]
     paths = {"PYTHONPATH": f"{folder / 'src'}:{folder}"}
     done = subprocess.run(  # noqa: S603 - this Python
         command, cwd=folder, env={**environ, **paths}, capture_output=True, text=True, check=False, timeout=SECONDS

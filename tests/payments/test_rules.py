@@ -120,7 +120,9 @@ def test_flags_are_there_once() -> None:
         ("approved", DAY, DAY / 2),
         ("approved", 100 * DAY, DAY),
         ("approved", 180 * DAY, None),
-        ("refunded", SECOND, None),
+        ("refunded", SECOND, 3600 * SECOND),
+        ("refunded", 3 * DAY, DAY),
+        ("refunded", 4 * DAY, None),
     ],
 )
 def test_when_to_ask_again(state: str, age: dt.timedelta, pause: dt.timedelta | None) -> None:

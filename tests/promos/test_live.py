@@ -82,7 +82,7 @@ async def test_a_hold_is_seen_at_once(hall: Hall) -> None:
     market = hall.market
     item, buyer = await market.item(stock=10), await market.buyer()
     promo = await market.promo(item, max_units=5)
-    async with hall.watch(promo, {"Last-Event-ID": "anything"}) as watcher:
+    async with hall.watch(promo, {"Last-Event-ID": "anything", "Idempotency-Key": "no use"}) as watcher:
         assert watcher.answer.status_code == 200
         assert watcher.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert watcher.answer.headers["cache-control"] == "no-store"

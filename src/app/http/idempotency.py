@@ -25,6 +25,7 @@ from app.errors import AppError, Conflict, Invalid
 # In a handler's `opt`: its calls may bear a key.
 KEYED = "keyed"
 HEADER = b"idempotency-key"
+READING = frozenset({"GET", "HEAD"})
 REPLAYED = "Idempotent-Replayed"
 KEY_LENGTH = 255
 BAD_KEY = "Idempotency-Key has to be 1 to 255 visible ASCII characters."
@@ -190,7 +191,8 @@ class IdempotencyMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not any(name == HEADER for name, _ in scope["headers"]):
+        # What is only read has no key to keep, and may be a stream that never is all there.
+        if dict(scope)["method"] in READING or not any(name == HEADER for name, _ in scope["headers"]):
             await self.app(scope, receive, send)
             return
         recorder = _Recorder(scope, receive, send)

@@ -11,7 +11,8 @@ Flag = Literal["underpaid", "overpaid", "disputed", "late"]
 CURRENCY = "ARS"
 OPERATION = "regular_payment"
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
-# From then on only people look: refunds end half a year after the payment, silence about a pending one sooner.
+# From then on only people look: refunds end half a year after the payment, silence about a pending one sooner. What
+# was given back is looked at as long as that: its page may be paid once more before it closes.
 WATCH_PENDING, WATCH_APPROVED = 4 * DAY, 180 * DAY
 
 _STATES: dict[str, State] = {
@@ -116,4 +117,4 @@ def next_check(state: str, age: dt.timedelta) -> dt.timedelta | None:
         return max(MINUTE, min(age / 2, HOUR)) if age < WATCH_PENDING else None
     if state == "approved":
         return max(HOUR, min(age / 2, DAY)) if age < WATCH_APPROVED else None
-    return None
+    return max(HOUR, min(age / 2, DAY)) if age < WATCH_PENDING else None
