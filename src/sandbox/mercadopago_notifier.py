@@ -66,6 +66,14 @@ class Notifier:
         self.waiting: list[News] = []
         self.deliveries: list[Delivery] = []
 
+    async def aclose(self) -> None:
+        """From now on nothing is sent any more, also not what waits for its next try."""
+        under_way = [*self._tasks]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        self.reset()
+
     def tell(self, payment: dict[str, Any], action: str) -> None:
         """A payment was made or has changed."""
         url, habits = payment["notification_url"], self._till.habits

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ async def open_sandbox(
     with _listen(port) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         world = World(account_file, url, **options)
-        async with _serve(world, listener):
+        async with aclosing(world.notifier), _serve(world, listener):
             mail_server = MailServer(world, smtp_port)
             await mail_server.open()
             try:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from sandbox.account import PROJECT, ensure_account
+from sandbox.mercadopago_notifier import News
 from sandbox.server import open_sandbox
 from tests.sources import ROOT
 
@@ -53,6 +54,28 @@ async def test_it_ends_with_answers_on_their_way(tmp_path: Path) -> None:
         async with httpx.AsyncClient() as web:
             await web.get(sandbox.url)
     await asyncio.gather(late, return_exceptions=True)
+
+
+async def test_it_tells_nobody_anything_after_its_end(tmp_path: Path) -> None:
+    def news(listener: socket.socket) -> News:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+        return News(kind="webhook", resource="1", action="payment.created", url=url, happened_at="")
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with open_sandbox(tmp_path / "account.json") as sandbox:
+            notifier = sandbox.world.notifier
+            with socket.create_server(("127.0.0.1", 0)) as gone:
+                refused = news(gone)
+            notifier.send([refused])
+            await notifier.settle()
+            assert [one.retries for one in notifier.waiting] == [1]
+            (timer,) = notifier._timers
+            assert not timer.cancelled()
+            notifier.send([news(silent)])
+            (task,) = notifier._tasks
+        assert task.cancelled()
+        assert timer.cancelled()
+        assert notifier.waiting == []
 
 
 def test_production_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,8 +60,8 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 def ours(mailing: World) -> list[tuple[str, int]]:
     """The database and the providers that the settings name."""
     settings, sandbox = mailing.till.settings, mailing.till.sandbox
-    mail = ("127.0.0.1", sandbox.smtp_port)
-    return [place_of(settings.database_url), place_of(sandbox.url), mail]
+    named = {value for name, value in msgspec.structs.asdict(settings).items() if name.endswith("_base_url") and value}
+    return [*map(place_of, (settings.database_url, sandbox.url, *named)), ("127.0.0.1", sandbox.smtp_port)]
 
 
 @pytest.fixture
