@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.pretty import pretty_repr
 
 from app.environment import SettingsError
 from app.settings import PRODUCTION, Settings, load_settings
@@ -26,6 +27,11 @@ def test_two_settings_are_enough_for_development() -> None:
     assert found.cors_allowed_origins == ("*",)
     assert found.throttles["login"] == "1000/minute"
     assert found.cronjob_auth_key == "demo-cron-key"
+
+
+def test_what_shows_the_settings_shows_no_value_of_theirs() -> None:
+    found = load(METRICS_TOKEN="medidas-0123456789")
+    assert repr(found) == f"{found}" == pretty_repr(found) == "Settings(app_env='development')"
 
 
 def test_production_is_strict_by_default() -> None:

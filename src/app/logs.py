@@ -5,7 +5,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -67,8 +67,8 @@ SHARED: list[Any] = [
 ]
 
 
-def configure_logs(level: str) -> None:
-    """Sets up structlog and the standard library's logging to the same lines on standard output."""
+def configure_logs(level: str, stream: TextIO | None = None) -> None:
+    """Sets up structlog and the standard library's logging to the same lines, on standard output unless told."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -77,7 +77,7 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=False,
     )
     access_log.stream = sys.stdout
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,

@@ -131,6 +131,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     otel_exporter_otlp_endpoint: str = ""
     otel_service_name: str = "relampago"
 
+    def __repr__(self) -> str:
+        """Nearly nothing of the values: whatever shows an object's fields, as a traceback may, would show keys."""
+        return f"Settings(app_env={self.app_env!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("app_env", self.app_env)]
+
     @property
     def zone(self) -> ZoneInfo:
         """The shop's zone, in which its days and weekdays are counted."""

@@ -10,7 +10,6 @@ from app.jobs import worker
 from app.jobs.queue import job
 from app.jobs.schedule import JOBS, SCHEDULE
 from app.jobs.work import Work
-from app.logs import configure_logs
 from app.settings import load_settings
 
 HEALTHY_SECONDS = 0.05
@@ -60,7 +59,6 @@ async def grow(work: Work, label: str) -> None:
 PROBES = (healthy, fail, hang, die, grow)
 
 if __name__ == "__main__":
-    configure_logs("info")
     # So that suites that run in seconds see soon who is dead; the full ones leave it as it is.
     worker.HEARTBEAT_SECONDS = int(os.environ.get("CHAOS_HEARTBEAT_SECONDS", worker.HEARTBEAT_SECONDS))
     asyncio.run(worker.serve(load_settings(), (*JOBS, *PROBES), SCHEDULE))

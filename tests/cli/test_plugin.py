@@ -98,3 +98,13 @@ def test_the_databases_commands_have_two_names(name: str) -> None:
     assert answer.exit_code == 0, answer.output
     assert "show-current-revision" in answer.output
     assert not isinstance(cli.commands["database"], Announced)
+
+
+@pytest.mark.parametrize(("level", "lines"), [({}, 1), ({"LOG_LEVEL": "error"}, 0)], ids=["info", "error"])
+def test_what_a_command_logs_stands_beside_its_output(level: dict[str, str], lines: int, tmp_path: Path) -> None:
+    logs = "import atexit, structlog\natexit.register(lambda: structlog.get_logger('x').info('over', token='t'))\n"
+    done, _ = run(logs + RELAMPAGO, "jobs", "list", folder=tmp_path, **level)
+    assert len(done.stdout.splitlines()) == 1  # the modules' names
+    logged = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [(line["event"], line["token"], line["level"]) for line in logged] == [("over", "***", "info")] * lines
+    assert "SECRET_KEY is not set" in done.stderr

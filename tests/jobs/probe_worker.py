@@ -14,7 +14,6 @@ from app.jobs.queue import job
 from app.jobs.schedule import JOBS, SCHEDULE
 from app.jobs.work import Work
 from app.jobs.worker import serve
-from app.logs import configure_logs
 from app.settings import load_settings
 
 
@@ -56,6 +55,5 @@ async def slow(work: Work) -> None:
 PROBES = (mark, wait, die, fail, slow)
 
 if __name__ == "__main__":
-    configure_logs("info")
     schedule = () if "--bare" in sys.argv else SCHEDULE
     asyncio.run(serve(load_settings(), (*JOBS, *PROBES), schedule))

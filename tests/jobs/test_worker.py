@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import IO
 
 import asyncpg
 import msgspec
@@ -61,7 +62,7 @@ async def start(run_settings: Settings, db: AsyncSession) -> AsyncIterator[Start
         "MEDIA_ROOT": run_settings.media_root,
     }
 
-    async def begin(*arguments: str) -> asyncio.subprocess.Process:
+    async def begin(*arguments: str, said: IO[bytes] = sys.stderr.buffer) -> asyncio.subprocess.Process:
         before = (await db.execute(text("SELECT COALESCE(max(id), 0) FROM procrastinate_workers"))).scalar_one()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -70,7 +71,7 @@ async def start(run_settings: Settings, db: AsyncSession) -> AsyncIterator[Start
             *arguments,
             cwd=ROOT,
             env=environ,
-            stdout=sys.stderr.fileno(),
+            stdout=said.fileno(),
         )
         started.append(process)
 
@@ -118,6 +119,24 @@ async def _until_label(db: AsyncSession, label: str) -> None:
         return label in await _labels(db)
 
     await until(seen, f"the mark {label!r}")
+
+
+async def test_each_of_its_lines_is_an_object_and_a_failure_shows_no_setting(
+    db: AsyncSession, start: Start, run_settings: Settings, tmp_path: Path
+) -> None:
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = await start("--bare", said=log)
+    job = await _queue(db, "probe:fail")
+    await _until_label(db, "failed")
+    process.terminate()
+    await process.wait()
+    said = (tmp_path / "worker.log").read_text()
+    lines = [msgspec.json.decode(line) for line in said.splitlines()]
+    (failed,) = [line for line in lines if line["event"] == "job_failed"]
+    assert (failed["job"], failed["job_id"], failed["level"]) == ("probe:fail", job, "warning")
+    assert failed["exception"].endswith("RuntimeError: as it always does")
+    assert (lines[0]["event"], lines[-1]["event"]) == ("worker_started", "worker_stopped")
+    assert run_settings.secret_key not in said
 
 
 async def test_a_job_is_run_once_and_health_sees_the_worker(

@@ -4,6 +4,7 @@ A day in the shop on real processes that log all they can: accounts, orders, pay
 maintenance, refusals, and the same again while tables are missing or refuse every row, so that it crashes.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ CLOUDINARY_SECRET = "imagenes-canaria-0024-uvwxyz"
 OPEN = {"SMTP_USERNAME"}
 FEW = ("verification_codes", "refresh_tokens", "device_token", "webhook", "site_config")
 LEAST = 32
+JOB, ITS_TABLE = "upkeep:forget_expired_tokens", "refresh_tokens"
+PATIENCE_SECONDS = 30
 
 
 @dataclass
@@ -60,6 +63,19 @@ class Stage:
         ]
         hooks = [Seen("webhook", one.body) for one in self.sandbox.world.ledger.hooks.newest_first()]
         return [*logs, Seen("log worker", self.worker.said()), *self.day.answers, *told, *hooks, *await self._rows()]
+
+    async def crash_a_job(self) -> None:
+        """The worker fails at one, and says so."""
+        connection = await asyncpg.connect(self.target.database_url)
+        await connection.execute(f"INSERT INTO procrastinate_jobs (task_name, queue_name) VALUES ('{JOB}', 'default')")
+        await connection.close()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(line["event"] == "job_failed" and line["job"] == JOB for line in self.worker_lines()):
+                await asyncio.sleep(0.05)
+
+    def worker_lines(self) -> list[dict[str, str]]:
+        """Everything it wrote; each line is an object."""
+        return [msgspec.json.decode(line) for line in self.worker.said().splitlines()]
 
     async def _rows(self) -> list[Seen]:
         connection = await asyncpg.connect(self.target.database_url)
@@ -154,6 +170,8 @@ async def test_no_secret_is_told(stage: Stage, findings: Findings) -> None:
         await requests_while_broken(day)
     async with stage.broken(renamed("users")):
         await requests_while_broken(day)
+    async with stage.broken(renamed(ITS_TABLE)):
+        await stage.crash_a_job()
     assert day.crashes >= len(FEW)
     await day.ask("GET", "/metrics", headers={"Authorization": f"Bearer {KEYS['METRICS_TOKEN']}"}, status=200)
     for number, token in enumerate(stage.sandbox.world.access_tokens):
@@ -166,6 +184,7 @@ async def test_no_secret_is_told(stage: Stage, findings: Findings) -> None:
     assert len(canaries.values) >= LEAST
     logged = "\n".join(text for place, text in seen if place.startswith("log "))
     assert logged.count("Traceback (most recent call last)") >= len(FEW)
+    assert [line for line in stage.worker_lines() if line["event"] == "job_failed" and "Traceback" in line["exception"]]
 
 
 def test_a_secret_is_found_in_each_of_its_forms() -> None:

@@ -1,12 +1,17 @@
 """Our command groups beside Litestar's own. A group's module is imported when one of its commands is wanted."""
 
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
+from pathlib import Path
 from typing import Any, cast
 
 import click
 from litestar.plugins import CLIPlugin
+
+from app.environment import read_env_file
 
 # Of each command: its module, its name, and what it says of itself. A test compares this with the commands.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -58,7 +63,17 @@ class Announced(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        return self.load().make_context(info_name, args, parent, **extra)
+        command = self.load()
+        _log_beside_the_output()
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def _log_beside_the_output() -> None:
+    """On standard output is what the command answers, and nothing else: a program may read it."""
+    # Not through the settings: a command that needs none works without them.
+    level = {**read_env_file(Path(".env")), **os.environ}.get("LOG_LEVEL", "")
+    # Loaded only here: whoever only shows the help does not log.
+    import_module("app.logs").configure_logs(level.strip() or "info", sys.stderr)
 
 
 class CommandLine(CLIPlugin):

@@ -25,7 +25,6 @@ from app.errors import AppError, Conflict, Invalid
 # In a handler's `opt`: its calls may bear a key.
 KEYED = "keyed"
 HEADER = b"idempotency-key"
-READING = frozenset({"GET", "HEAD"})
 REPLAYED = "Idempotent-Replayed"
 KEY_LENGTH = 255
 BAD_KEY = "Idempotency-Key has to be 1 to 255 visible ASCII characters."
@@ -191,8 +190,7 @@ class IdempotencyMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What is only read has no key to keep, and may be a stream that never is all there.
-        if dict(scope)["method"] in READING or not any(name == HEADER for name, _ in scope["headers"]):
+        if not any(name == HEADER for name, _ in scope["headers"]):
             await self.app(scope, receive, send)
             return
         recorder = _Recorder(scope, receive, send)
@@ -203,7 +201,10 @@ class IdempotencyMiddleware:
 
 
 class _Recorder:
-    """Holds an answer back until all of it is there, and stores it if it is a success."""
+    """Holds the answer to a request that runs under a key back until all of it is there; a success is stored.
+
+    Any other answer goes as it comes: it may be a stream that never is all there.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self.send = scope, receive, send
@@ -211,7 +212,8 @@ class _Recorder:
         self.body = b""
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        ticket: Ticket | None = self.scope["state"].get(_TICKET)
+        if message["type"] == "http.response.start" and ticket is not None:
             self.start, self.body = message, b""
             return
         if self.start is not None and message["type"] == "http.response.body":
@@ -219,7 +221,6 @@ class _Recorder:
             if message.get("more_body"):
                 return
             start, self.start = self.start, None
-            ticket: Ticket | None = self.scope["state"].get(_TICKET)
             if ticket is not None and start["status"] < 300:
                 try:
                     await self._store(ticket, start)

@@ -30,6 +30,7 @@ from app.jobs.runner import create_queue
 from app.jobs.schedule import JOBS, SCHEDULE, Periodic
 from app.jobs.service import HEARTBEAT_SECONDS, STALLED_SECONDS
 from app.jobs.work import Providers, open_providers
+from app.logs import configure_logs
 from app.settings import Settings
 from app.tracing import end_tracing, open_tracing
 
@@ -45,6 +46,7 @@ log = structlog.get_logger("app.jobs")
 
 async def serve(settings: Settings, jobs: Iterable[Job] = JOBS, schedule: Iterable[Periodic] = SCHEDULE) -> None:
     """Work until SIGTERM or SIGINT. Running jobs then have DRAIN_SECONDS to finish, else they go back to the queue."""
+    configure_logs(settings.log_level)
     # Its own lines tell each job four times; ours tell it once.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

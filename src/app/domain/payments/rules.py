@@ -113,8 +113,6 @@ def with_flag(flags: list[str], flag: Flag) -> list[str]:
 
 def next_check(state: str, age: dt.timedelta) -> dt.timedelta | None:
     """How long until the provider is asked again about a payment of this age; None for never again."""
-    if state in {"pending", "rejected"}:
-        return max(MINUTE, min(age / 2, HOUR)) if age < WATCH_PENDING else None
-    if state == "approved":
-        return max(HOUR, min(age / 2, DAY)) if age < WATCH_APPROVED else None
-    return max(HOUR, min(age / 2, DAY)) if age < WATCH_PENDING else None
+    limit = WATCH_APPROVED if state == "approved" else WATCH_PENDING
+    least, most = (MINUTE, HOUR) if state in {"pending", "rejected"} else (HOUR, DAY)
+    return max(least, min(age / 2, most)) if age < limit else None
