@@ -61,7 +61,7 @@ def _wait_for_others(connection: Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(load_settings().sqlalchemy_admin_url, poolclass=pool.NullPool)
+    engine = create_async_engine(load_settings().sqlalchemy_admin_url, poolclass=pool.NullPool, hide_parameters=True)
     async with engine.connect() as connection:
         await connection.run_sync(run)
     await engine.dispose()

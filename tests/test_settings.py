@@ -67,6 +67,7 @@ def test_production_is_strict_by_default() -> None:
         ({**GOOD, "TIME_ZONE": "../etc/passwd"}, "TIME_ZONE"),
         ({**GOOD, "THROTTLE_LOGIN": "10 a minute"}, "THROTTLE_LOGIN"),
         ({**GOOD, "THROTTLE_ANON": "0/hour"}, "THROTTLE_ANON"),
+        ({"SECRET_KEY": "k" * 32, "POSTGRES_DB": "c", "POSTGRES_PORT": "none"}, "POSTGRES_PORT"),
     ],
 )
 def test_what_is_wrong_stops_the_start_by_its_name(environ: dict[str, str], named: str) -> None:
@@ -131,3 +132,37 @@ def test_a_pooler_needs_a_way_past_it() -> None:
         load_settings(GOOD | {"DATABASE_POOLER": "session"}, env_file=NOTHING)
     plain = load_settings(GOOD, env_file=NOTHING)
     assert (plain.direct_dsn, plain.way.pooler, plain.database_read_url) == (plain.database_url, "none", "")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_ADMIN_URL", "DATABASE_READ_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://app:un@escaped:5432@db/shop", "postgresql://app:un/escaped@db/shop",
+        "postgresql://app:un?escaped@db:5432/shop", "postgresql://app:un#escaped@db/shop",
+        "postgresql://app:unescaped@db:port/shop", "postgresql://app:unescaped@db:5432:5433/shop",
+        "mysql://app:unescaped@db/shop", "app:unescaped@db/shop",
+    ],
+)  # fmt: skip
+def test_an_address_that_would_be_taken_apart_wrongly_is_named_and_not_shown(name: str, address: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(**{name: address})
+    assert str(refused.value).startswith(f"{name} is not like postgresql://")
+    assert "escaped" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "plain"),
+    [
+        ("postgres://a:b@h/c", "postgresql://a:b@h/c"),
+        (
+            "postgresql+asyncpg://a:p%40ss%3A%2F@h:5432/c?ssl=require",
+            "postgresql://a:p%40ss%3A%2F@h:5432/c?ssl=require",
+        ),
+        ("postgresql://a@[::1]:5432/c", "postgresql://a@[::1]:5432/c"),
+        ("postgresql:///c?host=/run/postgresql", "postgresql:///c?host=/run/postgresql"),
+        ("postgresql://a:b@h1:5432,h2:5433/c", "postgresql://a:b@h1:5432,h2:5433/c"),
+    ],
+)
+def test_addresses_in_each_of_their_forms(address: str, plain: str) -> None:
+    assert load(DATABASE_DIRECT_URL=address).direct_dsn == plain

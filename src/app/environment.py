@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MIN_SECRET_BYTES = 32
 DEMO_CRON_KEY = "demo-cron-key"
 # Values that appear in examples or in older deployments; production refuses them.
 KNOWN_SECRETS = frozenset({"changeme", "secret", "insecure", DEMO_CRON_KEY})
-# What lies between us and the database; see app.db.pooling.
-POOLERS = ("none", "transaction", "transaction-unprepared")
 # Each mode of the mail server's connection with its usual port.
 SMTP_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 SANDBOX_SENDER = "Relámpago <no-reply@relampago.example>"
@@ -85,48 +83,10 @@ def numbers_of(values: Mapping[str, str]) -> dict[str, Any]:
     return {name.lower(): whole(values, name, at[0], low=at[1], high=at[2]) for name, at in NUMBERS.items()}
 
 
-def database_url_of(values: Mapping[str, str]) -> str:
-    """The database as one address, from its parts if they are given instead."""
-    if url := values.get("DATABASE_URL"):
-        return plain_scheme(url)
-    if name := values.get("POSTGRES_DB"):
-        user = quote(values.get("POSTGRES_USER", "postgres"), safe="")
-        password = quote(values.get("POSTGRES_PASSWORD", ""), safe="")
-        host, port = values.get("POSTGRES_HOST", "127.0.0.1"), values.get("POSTGRES_PORT", "5432")
-        return f"postgresql://{user}:{password}@{host}:{port}/{quote(name, safe='')}"
-    raise SettingsError("DATABASE_URL is not set (or POSTGRES_DB, _USER, _PASSWORD, _HOST, _PORT); `make up` sets it")
-
-
 def origins_of(values: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
     """Whose scripts may call; in production nobody's unless set."""
     text = values.get("CORS_ALLOWED_ORIGINS", "" if production else "*")
     return tuple(origin.strip() for origin in text.split(",") if origin.strip())
-
-
-def database_ways(values: Mapping[str, str], database_url: str) -> dict[str, str]:
-    """The other ways to the database, and what lies on the usual one. Raises SettingsError."""
-    pooler = values.get("DATABASE_POOLER", "none")
-    if pooler not in POOLERS:
-        raise SettingsError(f"DATABASE_POOLER is one of {', '.join(POOLERS)}")
-    direct = plain_scheme(values.get("DATABASE_DIRECT_URL", ""))
-    if pooler != "none" and not direct:
-        raise SettingsError("DATABASE_POOLER needs DATABASE_DIRECT_URL, a way past the pooler")
-    return {
-        "database_admin_url": plain_scheme(values.get("DATABASE_ADMIN_URL", direct or database_url)),
-        "database_direct_url": direct or database_url,
-        "database_read_url": plain_scheme(values.get("DATABASE_READ_URL", "")),
-        "database_pooler": pooler,
-    }
-
-
-def with_driver(url: str) -> str:
-    """The address as SQLAlchemy wants it."""
-    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
-def plain_scheme(url: str) -> str:
-    """Without a driver's name in it."""
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
 
 
 def secret_of(values: Mapping[str, str], name: str, *, production: bool) -> str:

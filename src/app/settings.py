@@ -11,14 +11,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from app.db.addresses import database_url_of, database_ways, with_driver
 from app.db.pooling import Way
 from app.environment import (
     DEMO_CRON_KEY,
     KNOWN_SECRETS,
     SettingsError,
     base_url,
-    database_url_of,
-    database_ways,
     flag,
     mail_server,
     mercadopago,
@@ -29,7 +28,6 @@ from app.environment import (
     secret_of,
     throttles_of,
     whole,
-    with_driver,
     zone_name,
 )
 

@@ -5,7 +5,7 @@ import http.server
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -278,3 +278,16 @@ async def test_receivers(settings: Settings, db: AsyncSession, public: str) -> N
 
 async def test_every_rule_is_looked_at() -> None:
     assert [rule.name for rule in work.INVARIANTS] == list(RULES)
+
+
+async def test_a_rule_that_takes_too_long_is_one_finding(
+    place: dict[str, str], db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(work.Rule):
+        async def __call__(self, _session: AsyncSession, _settings: Settings) -> NoReturn:
+            raise TimeoutError
+
+    monkeypatch.setattr(work, "INVARIANTS", (Slow("slow"), work.Rule("stock_adds_up")))
+    await db.rollback()
+    found = await findings(place, "--offline")
+    assert (found["slow"], found["stock_adds_up"]) == (("fail", "TimeoutError"), ("ok", "holds"))

@@ -89,7 +89,10 @@ def test_what_needs_the_application_needs_its_settings(words: tuple[str, ...], t
 
 
 @pytest.mark.parametrize("name", ["database", "db"])
-def test_the_databases_commands_have_two_names(name: str) -> None:
+def test_the_databases_commands_have_two_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests' own process goes on to log where it did.
+    monkeypatch.setattr("app.cli.plugin._log_beside_the_output", lambda: None)
+
     @click.group()
     def cli() -> None: ...
 

@@ -16,10 +16,10 @@ from prometheus_client import generate_latest
 from app import metrics, registry
 from app.cli.doctor import providers
 from app.cli.plugin import COMMANDS, written
+from app.db.addresses import database_url_of
 from app.db.models import Base
 from app.domain.site.service import figures
 from app.domain.webhooks.service.outbox import DELIVER
-from app.environment import database_url_of
 from app.jobs.invariants import RULES
 from app.jobs.schedule import JOBS
 from app.settings import Settings

@@ -70,12 +70,12 @@ class Stage:
         await connection.execute(f"INSERT INTO procrastinate_jobs (task_name, queue_name) VALUES ('{JOB}', 'default')")
         await connection.close()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(line["event"] == "job_failed" and line["job"] == JOB for line in self.worker_lines()):
+            while not any((line["event"], line.get("job")) == ("job_failed", JOB) for line in self.worker_lines()):
                 await asyncio.sleep(0.05)
 
     def worker_lines(self) -> list[dict[str, str]]:
-        """Everything it wrote; each line is an object."""
-        return [msgspec.json.decode(line) for line in self.worker.said().splitlines()]
+        """Everything it wrote; each line is an object. The last may not be all there yet."""
+        return [msgspec.json.decode(line) for line in self.worker.said().rpartition("\n")[0].splitlines()]
 
     async def _rows(self) -> list[Seen]:
         connection = await asyncpg.connect(self.target.database_url)

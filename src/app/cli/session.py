@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import registry
+from app.db import clock
 from app.db.engine import create_engine, session_maker
 from app.db.failures import app_error_of, sqlstate_of
 from app.errors import AppError, Invalid, Unavailable
@@ -46,6 +47,7 @@ def run(work: Callable[[AsyncSession, Settings], Awaitable[T]]) -> T:
 async def _in_transaction(work: Callable[[AsyncSession, Settings], Awaitable[T]], settings: Settings) -> T:
     engine = create_engine(settings, name="relampago-cli")
     try:
+        await clock.ask(engine)
         async with session_maker(engine)() as session, session.begin():
             return await work(session, settings)
     finally:

@@ -7,6 +7,9 @@ this, so that a machine whose clock is an hour off neither logs everybody out no
 import datetime as dt
 import time
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 # The database's seconds since 1970 less the seconds of the monotonic clock, which nobody sets.
 _apart: list[float] = []
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -15,6 +18,12 @@ READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 def learn(database_seconds: float) -> None:
     """What the database's clock has just said, in seconds since 1970."""
     _apart[:] = [database_seconds - time.monotonic()]
+
+
+async def ask(engine: AsyncEngine) -> None:
+    """Learn it from this database, in a transaction of its own. Raises what the engine does."""
+    async with engine.connect() as connection:
+        learn((await connection.execute(text(READ))).scalar_one())
 
 
 def seconds() -> float:

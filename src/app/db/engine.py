@@ -9,8 +9,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app.db.addresses import with_driver
 from app.db.pooling import engine_arguments
-from app.environment import with_driver
 from app.metrics import POOL_WAIT
 from app.settings import Settings
 
@@ -27,10 +27,12 @@ class TimedPool(AsyncAdaptedQueuePool):
             return super()._do_get()
 
 
-def create_engine(settings: Settings, *, name: str = "relampago-api", url: str = "") -> AsyncEngine:
+def create_engine(
+    settings: Settings, *, name: str = "relampago-api", url: str = "", seconds: float = STATEMENT_SECONDS
+) -> AsyncEngine:
     """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue.
 
-    `url` is another database than the settings' primary.
+    `url` is another database than the settings' primary; no statement is waited for longer than `seconds`.
     """
     engine = create_async_engine(
         with_driver(url) if url else settings.sqlalchemy_url,
@@ -42,7 +44,7 @@ def create_engine(settings: Settings, *, name: str = "relampago-api", url: str =
         hide_parameters=True,  # they would stand in the log's tracebacks
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
+            "command_timeout": seconds,
             **engine_arguments(settings.database_pooler, name),
         },
     )

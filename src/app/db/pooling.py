@@ -23,6 +23,13 @@ class Way(msgspec.Struct, frozen=True):
     dsn: str
     pooler: str = "none"
 
+    def __repr__(self) -> str:
+        """Without the address, which has a password."""
+        return f"Way(pooler={self.pooler!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("pooler", self.pooler)]
+
 
 def way_of(dsn: Way | str) -> Way:
     """A plain address leads straight there."""

@@ -16,10 +16,10 @@ import psycopg
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import registry
 from app.db import clock
 from app.db.engine import create_engine, session_maker
 from app.jobs.events import relay
@@ -40,6 +40,7 @@ DRAIN_SECONDS = 8.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 STUCK_SECONDS = 60
+CLOCK_SECONDS = 30.0
 
 log = structlog.get_logger("app.jobs")
 
@@ -47,6 +48,7 @@ log = structlog.get_logger("app.jobs")
 async def serve(settings: Settings, jobs: Iterable[Job] = JOBS, schedule: Iterable[Periodic] = SCHEDULE) -> None:
     """Work until SIGTERM or SIGINT. Running jobs then have DRAIN_SECONDS to finish, else they go back to the queue."""
     configure_logs(settings.log_level)
+    registry.load()
     # Its own lines tell each job four times; ours tell it once.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -117,9 +119,8 @@ class Worker:
 
     async def _work(self, engine: AsyncEngine, queue: App) -> None:
         # A look of our own first: the pool's pauses between attempts to connect grow far beyond ours.
-        async with engine.connect() as connection:
-            clock.learn((await connection.execute(text(clock.READ))).scalar_one())
-        numbering = asyncio.create_task(relay(session_maker(engine)))
+        await clock.ask(engine)
+        beside = (asyncio.create_task(relay(session_maker(engine))), asyncio.create_task(_keep_the_time(engine)))
         try:
             await queue.open_async()
             await queue.run_worker_async(
@@ -131,13 +132,22 @@ class Worker:
                 stalled_worker_timeout=STALLED_SECONDS,
             )
         finally:
-            numbering.cancel()
-            await asyncio.wait({numbering})
+            for each in beside:
+                each.cancel()
+            await asyncio.wait(beside)
             await queue.close_async()
 
     def _on_heartbeat(self) -> None:
         self._pause = FIRST_PAUSE_SECONDS
         self._sign.touch()
+
+
+async def _keep_the_time(engine: AsyncEngine) -> None:
+    """The monotonic clock stands still while a machine sleeps, and goes a little wrong in a life of months."""
+    while True:
+        await asyncio.sleep(CLOCK_SECONDS)
+        with suppress(SQLAlchemyError, OSError):
+            await clock.ask(engine)
 
 
 @asynccontextmanager

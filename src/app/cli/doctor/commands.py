@@ -39,7 +39,7 @@ def doctor(*, offline: bool, as_json: bool) -> None:
 
 async def examine(settings: Settings, *, offline: bool) -> list[Finding]:
     """All findings: the database's first, since the rest means little without it."""
-    engine = create_engine(settings, name="relampago-doctor")
+    engine = create_engine(settings, name="relampago-doctor", seconds=work.RULE_SECONDS)
     try:
         inside = await _inside(session_maker(engine), settings, Receivers(online=not offline))
     finally:
@@ -62,7 +62,7 @@ async def _inside(
         try:
             found.append(await _one(sessions, settings, check))
         except (SQLAlchemyError, OSError) as error:
-            said = str(getattr(error, "orig", error)).splitlines()[0]
+            said, *_ = str(getattr(error, "orig", error)).splitlines() or [type(error).__name__]
             found.append(fail(_name(check), said, "run `make migrate` if a table is missing; else the log"))
     return found
 

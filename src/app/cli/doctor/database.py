@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.doctor.findings import Finding, fail, graver, ok, warn
+from app.db.clock import READ, learn
 from app.db.growth import TABLES, GrowthService, covers
 from app.db.growth import months as calendar
 from app.db.migrations import newest_revision
@@ -22,7 +23,6 @@ DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": 
 _SERVER = text("SELECT current_setting('server_version'), current_setting('server_version_num')::int")
 _EXTENSIONS = text("SELECT extname FROM pg_extension")
 _REVISION = text("SELECT version_num FROM alembic_version")
-_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 _ROLE = text("""
     SELECT current_user, r.rolsuper OR r.rolcreatedb OR r.rolcreaterole
            OR has_schema_privilege(current_user, 'public', 'CREATE')
@@ -83,7 +83,9 @@ async def migrations(session: AsyncSession, _settings: Settings) -> Finding:
 async def clock(session: AsyncSession, _settings: Settings) -> Finding:
     """The database's clock decides; ours signs tokens and stamps requests to providers."""
     before = time.time()
-    theirs = float(await session.scalar(_CLOCK) or 0)
+    theirs = float(await session.scalar(text(READ)) or 0)
+    # What the doctor asks of providers later is signed by that time, as it is by the shop.
+    learn(theirs)
     apart = abs(theirs - (before + time.time()) / 2)
     said = f"{apart:.1f} s from the database's"
     advice = "keep both machines' clocks by NTP (`timedatectl set-ntp true`)"

@@ -85,7 +85,7 @@ async def public_address(settings: Settings) -> Finding:
     async with httpx.AsyncClient(timeout=SECONDS) as http:
         try:
             answer = await http.get(f"{address}/livez")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             return fail(name, f"{address} does not answer ({type(error).__name__})", advice)
     if answer.status_code != 200:
         return fail(name, f"{address}/livez answers {answer.status_code}", advice)

@@ -14,7 +14,9 @@ _WORKERS = text("""
     SELECT count(*) FILTER (WHERE fresh)::int, count(*) FILTER (WHERE NOT fresh)::int
       FROM (SELECT last_heartbeat > now() - make_interval(secs => :seconds) AS fresh FROM procrastinate_workers) each
 """)
-_RULE_SECONDS = text("SET LOCAL statement_timeout = '60s'")
+# A rule reads whole tables.
+RULE_SECONDS = 60
+_PATIENT = text(f"SET LOCAL statement_timeout = '{RULE_SECONDS}s'")
 
 
 async def workers(session: AsyncSession, _settings: Settings) -> Finding:
@@ -51,7 +53,7 @@ class Rule:
         self.name = name
 
     async def __call__(self, session: AsyncSession, _settings: Settings) -> Finding:
-        await session.execute(_RULE_SECONDS)
+        await session.execute(_PATIENT)
         broken = int(await session.scalar(text(RULES[self.name])) or 0)
         if not broken:
             return ok(self.name, "holds")

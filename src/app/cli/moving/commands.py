@@ -15,6 +15,7 @@ from app import registry
 from app.cli.moving.moving import Import, KindReport, Report, Tell
 from app.cli.moving.source import name_of, open_source
 from app.cli.session import NOT_MIGRATED, UNREACHABLE
+from app.db.addresses import address_of
 from app.db.engine import create_engine
 from app.db.failures import sqlstate_of
 from app.domain.moving.models import SOURCE_LENGTH
@@ -69,6 +70,7 @@ def from_django(
     as_json: bool,
 ) -> None:
     """Exit code 0 when all was read, also when rows were skipped; 1 when a database does not answer."""
+    source = address_of("--source", source)
     called = (name or name_of(source))[:SOURCE_LENGTH]
     choices = Choices(called, TAKEN[stock_taken_by], category, cloudinary_cloud)
     registry.load()
