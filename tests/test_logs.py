@@ -23,6 +23,11 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         ({"Authorization": "Basic abc", "api_key": "k"}, {"Authorization": MASK, "api_key": MASK}),
         ({"token": None, "refresh_token": "r"}, {"token": None, "refresh_token": MASK}),
         ({"event": f"got {TOKEN}!"}, {"event": f"got {MASK}!"}),
+        # Glued to other characters of its run, after a token's half, and after a card's number.
+        ({"event": f"id-{TOKEN}/eyJ0.eyJ1.{TOKEN}"}, {"event": f"id-{MASK}/eyJ0.eyJ1.{MASK}"}),
+        ({"event": f"4509 9535 6623 3704-{TOKEN} 4509953566233704-{TOKEN}"},
+         {"event": f"{MASK}-{MASK} {MASK}-{MASK}"}),
+        ({"event": f"{TOKEN}.Bearer abcdef123456 {TOKEN}bearer"}, {"event": f"{MASK}.{MASK} {MASK}"}),
         ({"event": "header Bearer abcdef123456 seen"}, {"event": f"header {MASK} seen"}),
         ({"data": {"user": "ana", "password": "x", "deep": [{"code": "123456"}]}},
          {"data": {"user": "ana", "password": MASK, "deep": [{"code": MASK}]}}),

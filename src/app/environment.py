@@ -60,8 +60,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
-    found = (re.fullmatch(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(.*?)\s*", line) for line in lines)
-    return {match[1]: match[2].strip("\"'") for match in found if match}
+    found = (re.fullmatch(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=(.*)", line) for line in lines)
+    return {match[1]: match[2].strip().strip("\"'") for match in found if match}
 
 
 def flag(values: Mapping[str, str], name: str, *, default: bool) -> bool:

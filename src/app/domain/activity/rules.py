@@ -46,9 +46,11 @@ _PRIVATE_WORDS = {
 _PUBLIC_NAMES = {"postal_code", "shipping_postal_code", "coupon_code"}
 _PUBLIC_OF = {"coupon": {"code"}}
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-# A signed token, a password's hash, a key in PEM: whatever the field is called.
+# A password's hash, a key in PEM, a signed token: whatever the field is called. A token's run of characters is looked
+# through once, from its head, not anew from each "eyJ" in it; what stands before the token there stays.
 _SECRET_VALUE = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\$(?:argon2|pbkdf2|2[aby]\$)[^\s\"]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*",
+    r"\$(?:argon2|pbkdf2|2[aby]\$)[^\s\"]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
+    r"|(?<![\w-])((?:(?!eyJ)[\w-])*+)eyJ[\w-]{8,}+\.[\w-]++\.[\w-]*+",
     re.ASCII,
 )
 
@@ -74,7 +76,7 @@ def scrubbed(changes: Mapping[str, Any], content_type: str) -> dict[str, Any]:
 
 def safe_text(text: str) -> str:
     """A text without what looks like a secret, and not without end."""
-    text = _SECRET_VALUE.sub(MASK, text.replace("\0", ""))
+    text = _SECRET_VALUE.sub(rf"\1{MASK}", text.replace("\0", ""))
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
 
 
