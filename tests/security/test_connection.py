@@ -80,7 +80,7 @@ async def target(
 
 
 PATIENCE_SECONDS = 60
-GOAL = "slow, big and ambiguous requests: refused, and nobody else waits"
+GOAL = "slow, big and ambiguous requests: refused; meanwhile the others' p99 at most twice what it was, or 10 ms more"
 pytestmark = [pytest.mark.alone, pytest.mark.shows("S15")]
 
 
@@ -183,24 +183,29 @@ SLOW = {
 }
 
 
-async def trickle(target: Target, start: bytes, ends: asyncio.Queue[float]) -> None:
-    """A client that sends a byte every half second; says after how long it was let go."""
-    begun = asyncio.get_running_loop().time()
-    wire = await connect(target)
-    drip = b"" if not start else b"\r\n" if start == b"\r\n" else b" "
-    try:
-        await wire.send(start)
-        while not wire.reader.at_eof():
-            await asyncio.sleep(0.5)
-            await wire.send(drip)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.01):
-                    await wire.reader.read(4096)
-    except ConnectionError:
-        pass
-    finally:
+async def trickle(target: Target, start: bytes, until: float, ends: list[float]) -> None:
+    """A client that sends a byte every half second and comes again when it is let go, as long as the time lasts."""
+    loop, drip = asyncio.get_running_loop(), b"" if not start else b"\r\n" if start == b"\r\n" else b" "
+    while (begun := loop.time()) < until:
+        wire = await connect(target)
+        with suppress(ConnectionError):
+            await wire.send(start)
+            while not wire.reader.at_eof():
+                await asyncio.sleep(0.5)
+                await wire.send(drip)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.01):
+                        await wire.reader.read(4096)
         wire.writer.close()
-        ends.put_nowait(asyncio.get_running_loop().time() - begun)
+        ends.append(loop.time() - begun)
+
+
+async def shout(target: Target, until: float, answers: list[bytes]) -> None:
+    """A client that sends a head of 90 kB every half second, each on a connection of its own."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < until:
+        answers.append((await told(target, GET + b"X-A: " + b"a" * 90_000))[:13])
+        await asyncio.sleep(0.5)
 
 
 async def percentile(target: Target, seconds: float) -> float:
@@ -217,19 +222,26 @@ async def percentile(target: Target, seconds: float) -> float:
 async def test_the_slow_are_let_go_and_nobody_waits_for_them(
     target: Target, findings: Findings, *, full_rounds: bool
 ) -> None:
-    count, seconds, bounds = (200, 60.0, Connection) if full_rounds else (21, 2.0, Hasty)
+    count, seconds, bounds, least = (200, 60.0, Connection, 0.01) if full_rounds else (21, 2.0, Hasty, 0.1)
     before = await percentile(target, min(seconds, 10.0))
-    ends: asyncio.Queue[float] = asyncio.Queue()
+    ends: list[float] = []
+    answers: list[bytes] = []
     starts = list(SLOW.values())
-    slow = [asyncio.create_task(trickle(target, starts[turn % len(starts)], ends)) for turn in range(count)]
+    until = asyncio.get_running_loop().time() + seconds
+    slow = [trickle(target, starts[turn % len(starts)], until, ends) for turn in range(count)]
+    loud = [shout(target, until, answers) for _ in range(count // 10)]
+    crowd = asyncio.gather(*slow, *loud)
     during = await percentile(target, seconds)
-    # A machine that has other things to do makes the fastest of answers slow now and then.
-    waited = during > max(2 * before, before + 0.1)
+    # Twice a millisecond or two is nothing that anybody waits; on a machine that has other things to do, more is not.
+    waited = during > max(2 * before, before + least)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await asyncio.gather(*slow)
-    kept = max(ends.get_nowait() for _ in range(count))
-    findings.add("S15", GOAL, count, waited, f"slow connections, p99 {before * 1000:.0f} then {during * 1000:.0f} ms")
+        await crowd
+    figure = f"slow connections beside {len(answers)} big heads, p99 {before * 1000:.1f} then {during * 1000:.1f} ms"
+    findings.add("S15", GOAL, len(ends), waited, figure)
     assert not waited, (before, during)
-    assert kept < bounds.body_seconds * 2 + bounds.look_seconds * 2 + 2
-    told = [json.loads(line)["event"] for line in target.logs[0].read_text(encoding="utf-8").splitlines()]
-    assert set(told) <= {"Invalid HTTP request received."}
+    assert set(answers) == {b"HTTP/1.1 431 "}
+    # Whoever was let go came again at once, so that there were as many all the time.
+    assert len(ends) >= count * max(1, seconds // (max(ends) + 1))
+    assert max(ends) < bounds.body_seconds * 2 + bounds.look_seconds * 2 + 2
+    logged = [json.loads(line)["event"] for line in target.logs[0].read_text(encoding="utf-8").splitlines()]
+    assert set(logged) <= {"Invalid HTTP request received."}

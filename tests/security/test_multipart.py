@@ -1,16 +1,18 @@
 """C56: bodies in parts that are meant to take memory or time: refused, or read for what they are, in bounded memory."""
 
 import time
-import tracemalloc
 
 import pytest
 
 from app.server import Relampago
 from tests.http.conftest import offline
 from tests.http.test_bodies import END, NAMED, part, send
+from tests.memory import Growth
 
-MEMORY_BYTES = 64 << 20
-SECONDS = 2.0
+MEMORY_MB = 64
+SECONDS = 1.0
+# The machine may be busy with others: the fastest of these tries counts.
+TRIES = 3
 MEGABYTE = 1 << 20
 
 
@@ -55,14 +57,13 @@ def app() -> Relampago:
 async def test_bodies_in_parts(app: Relampago, name: str) -> None:
     content = REFUSED.get(name) or READ[name]
     await send(app, part(NAMED) + END, "multipart/form-data; boundary=b")
-    begun = time.process_time()
-    plain = await send(app, content, "multipart/form-data; boundary=b")
-    took = time.process_time() - begun
-    tracemalloc.start()
-    answer = await send(app, content, "multipart/form-data; boundary=b")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert answer.status_code == plain.status_code
+    fastest, growth = 99.0, Growth()
+    for _ in range(TRIES):
+        begun = time.process_time()
+        answer = await send(app, content, "multipart/form-data; boundary=b")
+        fastest = min(fastest, time.process_time() - begun)
+        if fastest <= SECONDS:
+            break
     if name in READ:
         # Of a file nothing is kept where none is asked for, and a part within a part is a text.
         assert answer.status_code in {200, 201, 400}, answer.text
@@ -71,5 +72,5 @@ async def test_bodies_in_parts(app: Relampago, name: str) -> None:
     else:
         assert answer.status_code in {400, 413}, answer.text
         assert list(answer.json()) == ["detail"]
-    assert peak < MEMORY_BYTES
-    assert took < SECONDS
+    assert growth.mb <= MEMORY_MB
+    assert fastest <= SECONDS
