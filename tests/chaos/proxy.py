@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 CHUNK = 65536
-# SO_LINGER on, with no time: the close is a reset.
 ARRIVAL_SECONDS = 0.01
+# SO_LINGER on, with no time: the close is a reset.
 ABORT = struct.pack("ii", 1, 0)
 
 
@@ -36,13 +36,14 @@ class Manners:
 
 @dataclass(eq=False)
 class Link:
-    """One connection through the proxy; its passed bytes since the manners were last changed."""
+    """One connection through the proxy; its passed bytes, and whether an answer was lost, since the manners changed."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     requests: int = 0
     answers: int = 0
+    lost: bool = False
 
     def reset(self) -> None:
         """Both sides learn of a reset, and what was under way is lost."""
@@ -61,9 +62,13 @@ class Proxy:
         self.port = 0
         self.manners = Manners()
         self.links: set[Link] = set()
-        # What was swallowed, and how many links were reset: how often the fault was really there.
+        # The pieces that were swallowed, the links that were reset on the way: how often the fault was really there.
         self.swallowed = 0
         self.resets = 0
+        # The links whose answer was swallowed or cut short, each once for as long as the manners are the same.
+        self.lost_answers = 0
+        # The links that `cut` has ended: no fault that was waited for, but often its mending.
+        self.cuts = 0
         # Called when a piece of an answer, or of a request, was swallowed or cut.
         self.on_fault: Callable[[], None] = lambda: None
         self._server: asyncio.Server | None = None
@@ -84,13 +89,14 @@ class Proxy:
         self.manners = Manners(**manners)  # type: ignore[arg-type]
         for link in self.links:
             link.requests = link.answers = 0
+            link.lost = False
 
     def cut(self) -> int:
         """Reset every connection; how many."""
         links = list(self.links)
         for link in links:
             link.reset()
-        self.resets += len(links)
+        self.cuts += len(links)
         return len(links)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,19 +147,25 @@ class Proxy:
         manners = self.manners
         if manners.swallow_answers if answers else manners.swallow_requests:
             self.swallowed += 1
-            self.on_fault()
+            self._hit(link, answers=answers)
             return b"", False
         limit = manners.reset_answers_after if answers else manners.reset_requests_after
         passed = link.answers if answers else link.requests
         if limit is not None and passed + len(piece) > limit:
             self.resets += 1
-            self.on_fault()
+            self._hit(link, answers=answers)
             return piece[: limit - passed], True
         if answers:
             link.answers += len(piece)
         else:
             link.requests += len(piece)
         return piece, False
+
+    def _hit(self, link: Link, *, answers: bool) -> None:
+        if answers and not link.lost:
+            link.lost = True
+            self.lost_answers += 1
+        self.on_fault()
 
 
 @asynccontextmanager

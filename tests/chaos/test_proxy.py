@@ -63,7 +63,9 @@ async def test_it_passes_everything_on() -> None:
         writer.write_eof()
         assert await asyncio.wait_for(reader.read(), 5) == b""
         assert echo.heard == [b"one\n", long]
-    assert (proxy.swallowed, proxy.resets) == (0, 0)
+        assert (proxy.swallowed, proxy.resets, proxy.lost_answers, proxy.cuts) == (0, 0, 0, 0)
+    # Its own end is no fault of the wire's.
+    assert (proxy.swallowed, proxy.resets, proxy.lost_answers) == (0, 0, 0)
 
 
 async def test_it_is_late() -> None:
@@ -81,7 +83,12 @@ async def test_an_answer_is_lost_and_the_request_is_not() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), SOON)
         assert echo.heard == [b"lost\n"]
-        assert proxy.swallowed == 1
+        assert (proxy.swallowed, proxy.lost_answers) == (1, 1)
+        # The rest of what is lost belongs to the same answer.
+        writer.write(b"lost too\n")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), SOON)
+        assert (proxy.swallowed, proxy.lost_answers) == (2, 1)
         # The connection lives: it is heard again as soon as the hole is mended.
         proxy.behave()
         assert await say(writer, reader, b"found\n") == b"found\n"
@@ -94,6 +101,7 @@ async def test_a_request_is_lost() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(1), SOON)
         assert echo.heard == []
+        assert (proxy.swallowed, proxy.lost_answers) == (1, 0)
 
 
 @pytest.mark.parametrize("limit", [0, 3])
@@ -106,7 +114,7 @@ async def test_it_resets_within_an_answer(limit: int) -> None:
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(), 5)
         assert echo.heard == [b"whole\n", b"broken\n"]
-        assert proxy.resets == 1
+        assert (proxy.resets, proxy.lost_answers) == (1, 1)
 
 
 async def test_it_counts_to_the_byte() -> None:
@@ -117,6 +125,7 @@ async def test_it_counts_to_the_byte() -> None:
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(), 5)
         assert echo.heard == [b"four\n"]
+        assert (proxy.resets, proxy.lost_answers) == (1, 0)
 
 
 async def test_it_cuts_what_is_open_and_takes_what_comes() -> None:
@@ -127,6 +136,7 @@ async def test_it_cuts_what_is_open_and_takes_what_comes() -> None:
             await asyncio.wait_for(reader.read(), 5)
         async with talking(proxy) as (again, writes):
             assert await say(writes, again, b"two\n") == b"two\n"
+        assert (proxy.cuts, proxy.resets, proxy.lost_answers) == (1, 0, 0)
     assert echo.heard == [b"one\n", b"two\n"]
 
 
