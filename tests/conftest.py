@@ -46,6 +46,9 @@ UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", choices=["quick", "full"], default="quick", help="how often each race is run")
+    parser.addoption(
+        "--whole", action="store_true", help="say of which goals nothing was measured, here or just before"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,15 @@ FILE = Path(__file__).with_name("results.json")
 ROOT = Path(__file__).resolve().parents[2]
 SENT = "goals"
 WORDS = "{tried}, {lost} tests failed"
+# What a whole measurement shows: of each of these there is a row, measured or not.
+EXPECTED = (
+    "M1",
+    *("R0", "R1", "R1b", "R1c", "R1d", "R2", "R3", "R4", "R5", "R6", "R7"),
+    *("R8 client", "R8 database", "R8 provider", "R9", "R9c", "R10", "R11", "R12", "R13a", "R13b", "R13c"),
+    *("R14", "R15", "R16", *(f"R17{letter}" for letter in "abcdefghijkt"), "R18", "R19", "R20"),
+    *("S1", "S2", "S3", "S3a", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15"),
+)
+NOT_MEASURED = ("its test was not run, or did not come to its end", "not measured")
 
 
 class Part(msgspec.Struct):
@@ -48,6 +57,8 @@ class Goals:
 
     def __init__(self, config: pytest.Config) -> None:
         self.full = config.getoption("--rounds") == "full"
+        # With it, or with runs before it, everything was to be measured.
+        self.whole = bool(config.getoption("--whole"))
         self.results: list[Result] = []
         # What runs now.
         self.file = ""
@@ -112,8 +123,10 @@ class Goals:
         output: Any = getattr(session.config, "workeroutput", None)
         if output is not None:
             output[SENT] = [msgspec.to_builtins(one) for one in self.results]
-        elif self.full and self.results:
+        elif self.full and (self.results or self.whole):
             keep(self.merged())
+            if self.unmeasured():
+                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -122,7 +135,8 @@ class Goals:
             self._put(together(known, result) if known else result)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if not self.results or (not self.full and terminalreporter.config.get_verbosity() < 1):
+        quiet = not self.full and terminalreporter.config.get_verbosity() < 1
+        if quiet or not (self.results or self.unmeasured()):
             return
         shown = self.merged() if self.full else sorted(self.results, key=_place)
         goals = max(len(one.goal) for one in shown)
@@ -135,7 +149,13 @@ class Goals:
         """This run's results, and of the goals, and of a goal's files, that it has not measured the last ones."""
         last = {one.id: one for one in earlier()}
         now = [_with_other_files(one, last[one.id]) if one.parts and one.id in last else one for one in self.results]
-        return sorted({**last, **{one.id: one for one in now}}.values(), key=_place)
+        missing = {number: Result(number, *NOT_MEASURED, held=False) for number in self.unmeasured()}
+        return sorted({**missing, **last, **{one.id: one for one in now}}.values(), key=_place)
+
+    def unmeasured(self) -> list[str]:
+        """After a whole measurement the goals of which nobody noted anything: their tests crashed, or were left out."""
+        there = {one.id for one in (*earlier(), *self.results) if one.figure != NOT_MEASURED[1]}
+        return [number for number in EXPECTED if number not in there] if self.whole else []
 
 
 def summed(number: str, goal: str, words: str, parts: Mapping[str, Part]) -> Result:

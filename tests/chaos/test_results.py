@@ -1,5 +1,6 @@
 """The table of goals: what a failed test leaves in it."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +26,8 @@ def goals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Goals:
     return Goals(goals_config())
 
 
-def goals_config() -> Any:
-    return SimpleNamespace(getoption=lambda _name: "full")
+def goals_config(*, whole: bool = False) -> Any:
+    return SimpleNamespace(getoption={"--rounds": "full", "--whole": whole}.__getitem__)
 
 
 def report(goals: Goals, *, failed: bool) -> None:
@@ -58,6 +59,64 @@ def test_what_passes_breaks_nothing(goals: Goals) -> None:
     goals.note("R1", "nothing is lost", "11 of 11", held=True)
     report(goals, failed=False)
     assert goals.merged() == [Result("R1", "nothing is lost", "11 of 11", held=True), BEFORE[1]]
+
+
+def finished(goals: Goals) -> int:
+    """The run ends; the code it ends with."""
+    session: Any = SimpleNamespace(config=SimpleNamespace(), exitstatus=0)
+    goals.pytest_sessionfinish(session)
+    return int(session.exitstatus)
+
+
+def test_what_nobody_measured_is_broken(goals: Goals) -> None:
+    """A whole measurement of two runs, of which the first has kept its results: the rest crashed, or was left out."""
+    whole = Goals(goals_config(whole=True))
+    whole.note("R9", "writes are back", "2 s", held=True)
+    assert finished(whole) == pytest.ExitCode.TESTS_FAILED
+    rows = {one.id: (one.figure, one.held) for one in results.earlier()}
+    assert set(rows) == set(results.EXPECTED)
+    assert {number for number, row in rows.items() if row != ("not measured", False)} == {"R1", "R2", "R9"}
+    # And it is in the table, which is written after that.
+    lines: list[str] = []
+    reporter: Any = SimpleNamespace(
+        config=SimpleNamespace(get_verbosity=lambda: 0), section=lines.append, write_line=lines.append
+    )
+    whole.pytest_terminal_summary(reporter)
+    assert sum("BROKEN" in line and "not measured" in line for line in lines) == len(results.EXPECTED) - 3
+    # What is measured afterwards is measured; the rest stays as it was.
+    goals.note("R20", "nothing grows", "0 %", held=True)
+    assert finished(goals) == 0
+    rows = {one.id: (one.figure, one.held) for one in results.earlier()}
+    assert (rows["R20"], rows["R19"]) == (("0 %", True), ("not measured", False))
+
+
+def test_a_run_of_some_misses_nothing(goals: Goals) -> None:
+    goals.note("R1", "nothing is lost", "11 of 11", held=True)
+    assert finished(goals) == 0
+    assert [one.id for one in results.earlier()] == ["R1", "R2"]
+
+
+def test_a_whole_measurement_of_everything_is_well(goals: Goals) -> None:
+    whole = Goals(goals_config(whole=True))
+    for number in results.EXPECTED:
+        whole.note(number, "a goal", "well", held=True)
+    assert finished(whole) == 0
+    assert all(one.held for one in results.earlier())
+
+
+NOTED = re.compile(r"""(?:shows|goal|note|add)\(\s*"([MRS][0-9]+[a-z]?)"|"(R(?:13|17)[a-z])":""")
+
+
+def test_every_goal_that_a_test_shows_is_expected() -> None:
+    """Those of tables, such as R17's kinds, have their names in them."""
+    files = [file for file in (results.ROOT / "tests").rglob("*.py") if file.name != "test_results.py"]
+    found = {
+        name for file in files for pair in NOTED.findall(file.read_text(encoding="utf-8")) for name in pair if name
+    }
+    assert found - set(results.EXPECTED) == set()
+    numbers = {re.sub(r"(?<=\d)\D.*", "", name) for name in results.EXPECTED}
+    assert numbers == {"M1", *(f"R{number}" for number in range(21)), *(f"S{number}" for number in range(1, 16))}
+    assert set(results.EXPECTED) - found >= {"R8 client", "R8 database", "R8 provider"}
 
 
 PAIRS = ("R3", "all orders")
@@ -103,8 +162,7 @@ def test_processes_of_one_run_are_summed_up(goals: Goals) -> None:
 def test_files_that_a_run_leaves_out_are_as_they_were_last(goals: Goals) -> None:
     for file, orders in ((HERE, 1_672), (THERE, 394), ("tests/that_is_gone.py", 7)):
         play(goals, file, orders, 6)
-    session: Any = SimpleNamespace(config=SimpleNamespace())
-    goals.pytest_sessionfinish(session)
+    finished(goals)
     again = Goals(goals_config())
     play(again, THERE, 400, 5)
     assert shown(again) == [("400 orders of 5 scenes", True)]
@@ -121,7 +179,7 @@ def test_one_broken_part_breaks_the_sum(goals: Goals, *, first: bool) -> None:
     play(goals, THERE, 20, 2)
     figure = "20 orders of 2 scenes" if first else "30 orders of 3 scenes"
     assert shown(goals) == [(f"{figure}; test_it failed", False)]
-    goals.pytest_sessionfinish(SimpleNamespace(config=SimpleNamespace()))  # type: ignore[arg-type]
+    finished(goals)
     other, same = Goals(goals_config()), Goals(goals_config())
     play(other, THERE, 20, 2)
     play(same, HERE, 12, 1)
