@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ CLIENTS = 48
 # A second for each: who pays and who buys what they hold come steadily, also in the crowd.
 FIRST_RATE = 5.0
 PAGE = 1 << 12
+# Who looks on while the wave ends: so many answers in a row as they are when it is calm, one after the other.
+WELL, PROBE_PAUSE_SECONDS, PATIENCE_SECONDS = 10, 0.02, 30.0
 
 
 class Callers:
@@ -54,6 +56,10 @@ class Callers:
             SELECT c.number FROM payment_charge c JOIN payment p ON p.id = c.payment_id WHERE p.order_id = $1
         """
         self.number = str(await self.world.value(number, order))
+
+    async def probe(self, load: Load) -> Sample:
+        """One more who looks, whose answer is not counted among the crowd's."""
+        return await load.send(Ask("probe", self.view().content), time.monotonic())
 
     def webhook(self) -> Ask:
         """It is verified, kept and left to a worker."""
@@ -97,14 +103,63 @@ def rss(world: World) -> int:
     return sum(int(Path(f"/proc/{api.pid}/statm").read_text().split()[1]) for api in world.apis) * PAGE
 
 
-async def recovery(load: Load, ask: Callable[[], Ask], usual: float) -> float:
-    """Seconds until ten answers in a row are as they were before."""
-    begun, well = time.monotonic(), 0
-    while well < 10:
-        sample = await load.send(ask(), time.monotonic())
-        well = well + 1 if sample.status == 200 and sample.seconds <= usual else 0
-        assert time.monotonic() - begun < 30, "it does not recover"
-    return time.monotonic() - begun
+async def calm(callers: Callers, load: Load, *, full_rounds: bool) -> float:
+    """Within how many seconds nearly all are answered while nobody else asks."""
+    probes = [await callers.probe(load) for _ in range(200 if full_rounds else 30)]
+    assert {probe.status for probe in probes} == {200}
+    # A short form shares the machine with other suites.
+    return max(at(probes, 0.99), 0.05 if full_rounds else 0.5)
+
+
+async def wave(callers: Callers, load: Load, rate: float, seconds: float, usual: float) -> tuple[list[Sample], float]:
+    """What came of so many requests a second, and when after the last of them answers were as usual again.
+
+    Somebody asks on while it ends: whatever is still unanswered then keeps that answer waiting too.
+    """
+    first, probes = len(load.samples), list[Sample]()
+
+    async def look_on() -> None:
+        await asyncio.sleep(max(seconds - 1.0, 0.0))
+        while True:
+            probes.append(await callers.probe(load))
+            await asyncio.sleep(PROBE_PAUSE_SECONDS)
+
+    watcher = asyncio.create_task(look_on())
+    try:
+        await asyncio.gather(load.open(callers.contents, rate, seconds), callers.buy(load, seconds))
+        samples = [sample for sample in load.samples[first:] if sample.kind != "probe"]
+        end = max(sample.due for sample in samples if sample.kind == "view")
+        while (back := recovered(probes, end, usual)) is None:
+            assert time.monotonic() - end < PATIENCE_SECONDS, "it does not recover"
+            await asyncio.sleep(PROBE_PAUSE_SECONDS)
+    finally:
+        watcher.cancel()
+    return samples, back
+
+
+def recovered(probes: Sequence[Sample], end: float, usual: float) -> float | None:
+    """Seconds from `end` until enough answers in a row had come as usual; None while they have not."""
+    well = 0
+    for probe in probes:
+        well = well + 1 if probe.due > end and probe.status == 200 and probe.seconds <= usual else 0
+        if well == WELL:
+            return probe.due + probe.seconds - end
+    return None
+
+
+def test_recovery_is_counted_from_the_last_request_of_the_wave() -> None:
+    """What was well before the end, slow, refused or never answered does not count, and breaks the row."""
+
+    def probes(*kinds: str) -> list[Sample]:
+        said = {"well": (200, 0.01), "slow": (200, 0.2), "refused": (503, 0.01), "lost": (0, 0.01)}
+        return [Sample("probe", *said[kind], retry_after=False, due=100.0 + n) for n, kind in enumerate(kinds)]
+
+    assert recovered(probes(*["well"] * 12), 99.5, 0.1) == pytest.approx(9.51)
+    assert recovered(probes(*["well"] * 12), 102.5, 0.1) is None
+    assert recovered(probes(*["well"] * 12), 101.0, 0.1) == pytest.approx(10.01)
+    for kind in ("slow", "refused", "lost"):
+        assert recovered(probes(*["well"] * 9, kind, *["well"] * 9), 99.5, 0.1) is None
+        assert recovered(probes(*["well"] * 9, kind, *["well"] * 10), 99.5, 0.1) == pytest.approx(19.51)
 
 
 def judged(world: World, samples: Sequence[Sample]) -> None:
@@ -134,13 +189,10 @@ async def test_more_than_it_can_bear(world: World, mall: Mall, seed: int, goals:
     await load.closed(callers.contents, CLIENTS, 2.0)
     # Between the waves too: a machine's speed is not the same for minutes on end.
     peaks = [await most(callers, load, full_rounds=full_rounds)]
-    memory, usual = rss(world), 0.5
+    memory, usual = rss(world), await calm(callers, load, full_rounds=full_rounds)
     held, figures = True, []
     for times, part in ((2, 0.9), (5, 0.8)) if full_rounds else ((3, 0.0),):
-        first = len(load.samples)
-        await asyncio.gather(load.open(callers.contents, times * peaks[-1], seconds), callers.buy(load, seconds))
-        samples = load.samples[first:]
-        back = await recovery(load, callers.view, usual)
+        samples, back = await wave(callers, load, times * peaks[-1], seconds, usual)
         judged(world, samples)
         good = [sample for sample in samples if sample.status == 200]
         shed = [sample for sample in samples if sample.status == 503]
@@ -155,12 +207,13 @@ async def test_more_than_it_can_bear(world: World, mall: Mall, seed: int, goals:
         figures.append(
             f"peak {peak:.0f}/s; {times}x: {goodput / peak:.0%} of it, p99 {at(good, 0.99):.2f} s, "
             f"{len(shed)} refused in p95 {at(shed, 0.95) * 1000:.0f} ms, "
-            f"confirm and webhook p99 {at(urgent, 0.99):.2f} s, memory {grown:+.0%}, well after {back:.1f} s"
+            f"confirm and webhook p99 {at(urgent, 0.99):.2f} s, memory {grown:+.0%}, "
+            f"answers within {usual * 1000:.0f} ms again {back:.1f} s after its last request"
         )
         held = held and goodput >= part * peak and at(good, 0.99) <= 1.0 and at(shed, 0.95) <= 0.05
         held = held and grown <= 0.2 and back <= 5.0 and bool(shed)
     load.close()
     await prove(world)
-    goal = "2x: >= 90 % of peak, 5x: >= 80 %, p99 <= 1 s, refused in <= 50 ms, confirm first"
+    goal = "2x: >= 90 % of peak, 5x: >= 80 %, p99 <= 1 s, refused in <= 50 ms, confirm first, well <= 5 s later"
     goals.note("R15", goal, "; ".join(figures), held=held)
     assert held or not full_rounds, figures
