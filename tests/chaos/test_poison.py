@@ -24,6 +24,11 @@ _DEFER = """
     SELECT procrastinate_defer_jobs_v1(ARRAY[
         ROW('default', $1, 0, NULL, NULL, $2::jsonb, NULL)::procrastinate_job_to_defer_v1])
 """
+_STARTS = """
+    SELECT j.args ->> 'label' AS label, count(*) AS starts FROM procrastinate_events e
+      JOIN procrastinate_jobs j ON j.id = e.job_id
+     WHERE e.type = 'started' AND j.task_name = ANY($1) GROUP BY 1
+"""
 _OPEN = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = ANY($1) AND status IN ('todo', 'doing')"
 # From the wish to the end, in seconds.
 _DELAYS = """
@@ -115,14 +120,18 @@ async def test_poison(kept: World, goals: Goals, full_rounds: bool) -> None:
 
 
 async def _wrong(world: World, labels: list[str], kinds: Sequence[str], each: int) -> list[Any]:
-    """Poison that ran too often or did not end as failed, and healthy jobs that did not run exactly once."""
+    """Poison that ran too often or too rarely, or did not end as failed; healthy jobs that did not run exactly once."""
     marks = Counter(row[0] for row in await world.sql("SELECT label FROM chaos_mark"))
     wrong: list[Any] = [(label, marks[label]) for label in labels if marks[label] != 1]
+    begun = Counter({row["label"]: row["starts"] for row in await world.sql(_STARTS, list(kinds))})
     for task in kinds:
         # What waits or hangs beside a job that kills the worker has runs that were cut off, beside its own two.
         most = MAX_CRASHES if task in DEADLY else 2 + MAX_CRASHES - 1
         runs = {f"{task} {number}": marks[f"{task} {number}"] for number in range(each)}
         wrong += [run for run in runs.items() if not 1 <= run[1] <= most]
+        # Who was killed by a neighbour before it could write has begun all the same.
+        least = MAX_CRASHES if task in DEADLY else 2
+        wrong += [(label, "begun", begun[label]) for label in runs if not least <= begun[label] <= most]
     ended = await world.sql(
         "SELECT task_name, args, status::text FROM procrastinate_jobs WHERE task_name = ANY($1) AND status <> 'failed'",
         list(kinds),
