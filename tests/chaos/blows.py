@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 
+from tests.chaos.programs import NUMBERED, Program
 from tests.chaos.world import APP_CONNECTIONS, World
 
 RESCUE_SECONDS = 60.0
@@ -11,7 +12,6 @@ RESCUE_SECONDS = 60.0
 FROZEN_SECONDS = 20.0
 _DOING = "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = ANY($1)"
 _STILL = "SELECT count(*) FROM procrastinate_jobs WHERE id = ANY($1) AND status = 'doing' AND worker_id = ANY($2)"
-_WORKERS = "SELECT id FROM procrastinate_workers ORDER BY id"
 _CUT = f"""
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
      WHERE {APP_CONNECTIONS} AND datname = current_database()
@@ -51,25 +51,27 @@ async def roll_worker(world: World, number: int) -> float:
 
 async def kill_worker(world: World, number: int) -> asyncio.Task[float]:
     """A worker dies, and another takes its place; the task ends when its jobs are not its own any more: the seconds."""
-    before = {row[0] for row in await world.sql(_WORKERS)}
-    await world.workers[number].kill()
-    died = time.monotonic()
-    other = world.workers[1 - number]
-    assert other.runs
-    await world.workers[number].start()
-    rows = await world.sql(_DOING, list(before))
-    jobs = [row[0] for row in rows]
+    worker = world.workers[number]
+    await worker.kill()
+    died, dead = time.monotonic(), numbers_of(worker)
+    assert world.workers[1 - number].runs
+    await worker.start()
+    jobs = [row[0] for row in await world.sql(_DOING, dead)]
 
     async def rescued() -> float:
         async def theirs() -> bool:
-            live = await world.sql("SELECT id FROM procrastinate_workers WHERE last_heartbeat > now() - interval '8 s'")
-            dead = list(before - {row[0] for row in live})
             return not await world.value(_STILL, jobs, dead)
 
         await world.until(theirs, f"the jobs {jobs} of a dead worker are rescued", 2 * RESCUE_SECONDS, 0.5)
         return time.monotonic() - died
 
     return asyncio.create_task(rescued(), name=f"rescue {len(jobs)}")
+
+
+def numbers_of(worker: Program) -> list[int]:
+    """Under which numbers the queue knows, or knew, the process that runs or ran last."""
+    lines = (line.split() for line in worker.said().splitlines() if line.startswith(f"{NUMBERED} "))
+    return [int(number) for _, pid, number in lines if int(pid) == worker.pid]
 
 
 async def freeze_worker(world: World) -> None:

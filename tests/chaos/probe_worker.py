@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+from procrastinate.manager import JobManager
 from sqlalchemy import text
 
 from app.jobs import worker
@@ -11,6 +12,7 @@ from app.jobs.queue import job
 from app.jobs.schedule import JOBS, SCHEDULE
 from app.jobs.work import Work
 from app.settings import load_settings
+from tests.chaos.programs import NUMBERED
 
 HEALTHY_SECONDS = 0.05
 GROWTH_BYTES = 128 << 20
@@ -56,9 +58,25 @@ async def grow(work: Work, label: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def tell_numbers() -> None:
+    """Under which number each life of this process is known to the queue, for whoever kills it and looks for its jobs.
+
+    A worker's row says nothing of its process.
+    """
+    register = JobManager.register_worker
+
+    async def told(manager: JobManager) -> int:
+        number = await register(manager)
+        print(f"{NUMBERED} {os.getpid()} {number}", flush=True)  # noqa: T201 - the log of the suite
+        return number
+
+    JobManager.register_worker = told  # type: ignore[method-assign]
+
+
 PROBES = (healthy, fail, hang, die, grow)
 
 if __name__ == "__main__":
     # So that suites that run in seconds see soon who is dead; the full ones leave it as it is.
     worker.HEARTBEAT_SECONDS = int(os.environ.get("CHAOS_HEARTBEAT_SECONDS", worker.HEARTBEAT_SECONDS))
+    tell_numbers()
     asyncio.run(worker.serve(load_settings(), (*JOBS, *PROBES), SCHEDULE))

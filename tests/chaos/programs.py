@@ -12,6 +12,8 @@ from launcher.programs import api_command
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 30.0
+# A line of a worker's log: then its process, and the number that the queue knows it by.
+NUMBERED = "numbered"
 
 
 class Program:
