@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -151,18 +151,28 @@ class _Checker:
         await self._refunds(by_key)
 
     async def _refunds(self, by_key: Mapping[str, int]) -> None:
-        rows = await self.world.sql("SELECT key, request_mark, state, amount FROM payment_refund")
-        marks = {bytes(row["request_mark"]): row for row in rows if row["request_mark"] is not None}
+        """Each refund that bears a wish's mark is one that was wished for, and its only one.
+
+        Those without a mark are the shop's own, for money that came late or twice, or were asked for without a key.
+        """
+        rows = await self.world.sql("SELECT id, key, request_mark, state, amount FROM payment_refund")
+        marks: dict[bytes, list[Any]] = defaultdict(list)
+        for row in rows:
+            if row["request_mark"] is not None:
+                marks[bytes(row["request_mark"])].append(row)
+        self.wrong("I4: one wish, several refunds", (found for found in marks.values() if len(found) > 1))
         done = {str(row["key"]) for row in rows if row["state"] == "done"}
         self.wrong("I4: given back at the provider, not done here", by_key.keys() - done)
         self.wrong("I4: done here, not given back at the provider", done - by_key.keys())
         asked = {digest_of(call): call for call in self.journal.of("refund")}
         for mark, call in asked.items():
-            row = marks.pop(mark, None)
-            if call.end == "ack" and (row is None or row["state"] != "done"):
+            row = next(iter(marks.pop(mark, ())), None)
+            wished = ("done", Decimal(call.facts["amount"]))
+            if call.end == "ack" and (row is None or (row["state"], row["amount"]) != wished):
                 self.found.append(f"I4: {call.facts} was given back, and there is {row}")
-            if call.end == "nack" and row is not None and row["state"] != "refused":
+            if call.end == "nack" and row is not None and row["state"] != "failed":
                 self.found.append(f"I4: {call.facts} was refused ({call.answer}), and there is {tuple(row)}")
+        self.wrong("I4: a refund nobody asked for", (tuple(row) for found in marks.values() for row in found))
 
     async def keys(self) -> None:
         """I10: a key has an answer if and only if its work is done. Where it was acked, both are there."""
@@ -171,6 +181,7 @@ class _Checker:
             str(row[0]) for row in await self.world.sql("SELECT token FROM reservation_finished WHERE order_id > 0")
         }
         tags = {row[0] for row in await self.world.sql("SELECT recipient_name FROM orders")}
+        led_to = await self._led_to()
         for call in self.journal.calls:
             if call.kind not in OPERATIONS:
                 continue
@@ -184,6 +195,36 @@ class _Checker:
                 self.found.append(
                     f"I10: key {'kept' if kept else 'not kept'}, and not so the work: {call.kind} {call.facts}"
                 )
+            if kept and not led_to(call):
+                self.found.append(f"I10: kept, and its work is not there: {call.kind} {call.facts} {call.answer}")
+
+    async def _led_to(self) -> Callable[[Call], bool]:
+        """Whether the work of a call whose answer is kept is there.
+
+        The other way round it may be another's work: a page to pay is finished without its key when a process died.
+        """
+        pages: dict[int, set[str]] = defaultdict(set)
+        for order, page in await self.world.sql("""
+            SELECT p.order_id, a.init_point FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
+             WHERE a.init_point <> ''"""):
+            pages[order].add(page)
+        gone = {row[0] for row in await self.world.sql("SELECT id FROM orders WHERE status = 'cancelled'")}
+        back = {
+            bytes(row[0])
+            for row in await self.world.sql(
+                "SELECT request_mark FROM payment_refund WHERE state = 'done' AND request_mark IS NOT NULL"
+            )
+        }
+
+        def found(call: Call) -> bool:
+            if call.kind == "pay":
+                there = pages[call.facts["order"]]
+                return call.answer["init_point"] in there if call.end == "ack" else bool(there)
+            if call.kind == "cancel":
+                return call.facts["order"] in gone
+            return call.kind != "refund" or digest_of(call) in back
+
+        return found
 
     async def sendings(self) -> None:
         """I6 and I7 at the providers: nobody reads a push or a mail twice, and what is sent here arrived there.
@@ -193,7 +234,7 @@ class _Checker:
         """
         mails = await self.world.told("/__emu__/mails")
         arrived = {mail["message_id"]: (mail["to"], mail["subject"], mail["text"]) for mail in mails}
-        self.counts |= {"mails": len(arrived), "copies of mails": len(mails) - len(arrived)}
+        self.counts.update({"mails": len(arrived), "copies of mails": len(mails) - len(arrived)})
         seen = Counter(arrived.values())
         self.wrong("I7: a mail twice", ((key[:2], n) for key, n in seen.items() if n > 1))
         sent = {row[0] for row in await self.world.sql("SELECT message_id FROM mail WHERE status = 'sent'")}
