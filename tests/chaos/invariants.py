@@ -53,6 +53,9 @@ INVARIANTS = {
          WHERE o.status IN ('pending', 'payment_pending', 'cancelled') AND p.captured_amount > p.refunded_amount
     """,
     "I4: a refund that has not ended": "SELECT id, state, error FROM payment_refund WHERE state = 'requested'",
+    "I4: an attempt to pay that nobody finished": """
+        SELECT id, payment_id, created_at, updated_at FROM payment_attempt WHERE state = 'requested'
+    """,
     "I5: a coupon beyond its uses": """
         SELECT c.code, c.used, c.max_uses, count(u.id) FROM coupon c
           LEFT JOIN coupon_use u ON u.coupon_id = c.id AND u.given_back_at IS NULL
@@ -71,7 +74,7 @@ INVARIANTS = {
         SELECT e.order_id FROM order_event e JOIN orders o ON o.id = e.order_id
          WHERE e.status = 'paid' AND o.customer_email <> '' AND NOT EXISTS (
             SELECT FROM procrastinate_jobs j WHERE j.task_name = 'send_order_mail'
-               AND (j.args ->> 'order_id')::bigint = e.order_id
+               AND (j.args ->> 'order_id')::bigint = e.order_id AND j.args ->> 'kind' = 'payment_received'
                AND j.status IN ('succeeded', 'failed', 'cancelled', 'aborted'))
     """,
     "I7: a mail that is neither sent nor given up": """
