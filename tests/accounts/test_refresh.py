@@ -104,6 +104,19 @@ async def test_reuse_after_the_grace_time_kills_the_family_and_the_kill_survives
     await rotated(client, other)
 
 
+async def test_a_spent_token_is_spent_in_every_spelling(client: httpx.AsyncClient, db: AsyncSession) -> None:
+    """What is known of a token is known by its id: a character more makes no other token of it."""
+    first = await login(client, await make_user(db))
+    second = await rotated(client, first)
+    for spelled in (first, f"{first}=", f"{first}==", f" {first} "):
+        assert (await refresh(client, spelled)).status_code in {400, 401}, spelled
+    assert await states(db) == [(True, False), (False, False)]
+    assert (await client.post("/api/auth/logout/", json={"refresh": second})).status_code == 200
+    for spelled in (second, f"{second}=", f"{second}==", f" {second} "):
+        assert (await refresh(client, spelled)).status_code in {400, 401}, spelled
+    assert await states(db) == [(True, True), (False, True)]
+
+
 async def test_a_revoked_token_is_refused(client: httpx.AsyncClient, db: AsyncSession) -> None:
     token = await login(client, await make_user(db))
     await db.execute(update(RefreshToken).values(revoked_at=func.now()))
