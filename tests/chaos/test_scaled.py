@@ -156,7 +156,7 @@ async def test_the_bouncer_restarts(world: ScaledWorld, mall: Mall, seed: int, g
             await world.until(served, "a call begun after the restart succeeds", 60.0, 0.01)
             back.append(next(at for at, spent in crowd.client.successes if at - spent > gone) - gone)
     await prove(world, crowd.client)
-    said = "".join(program.said() for program in world.apis)
+    said = "".join(program.said() for program in (*world.apis, *world.workers))
     misnamed = said.count("prepared statement")
     lost = unknown(world, since)
     figure = (
