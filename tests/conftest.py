@@ -29,6 +29,7 @@ from app.settings import RATES, Settings, load_settings
 from tests.broom import Broom
 from tests.chaos.results import Goals
 from tests.contract.answered import (  # noqa: F401 - pytest finds its hooks here
+    pytest_runtest_teardown,
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,

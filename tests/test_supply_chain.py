@@ -14,6 +14,8 @@ from packaging.version import Version
 
 from tests.sources import ROOT
 
+GOAL = "every regular expression of the code within 50 ms on 50 kB; versions without known holes; locks with digests"
+pytestmark = [pytest.mark.shows("S14"), pytest.mark.goal("S14", GOAL, "checks of versions, locks and assets")]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "src/launcher/installer.lock")
 # The first version without the advisories beside it.
 MINIMUM = {

@@ -27,6 +27,9 @@ CHECKS = (
 
 # Suites of security that stand with what they are about.
 SECURITY_ELSEWHERE = (
+    "tests/test_supply_chain.py",
+    "tests/contract/test_contract.py::test_access",
+    "tests/contract/test_objects.py::test_who_may",
     "tests/accounts/test_authenticator.py",
     "tests/accounts/test_refresh.py",
     "tests/accounts/test_sessions.py",

@@ -224,7 +224,7 @@ async def test_a_token_of_one_user_under_the_name_of_another(
     assert await states(db) == [(False, False)]
 
 
-@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "at the refresh")
+@pytest.mark.goal("S4", "forged, stale and stolen tokens: none is let in", "forgeries at the refresh")
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
 async def test_forged_refresh_tokens_are_refused_and_spend_nothing(
     client: httpx.AsyncClient, db: AsyncSession, settings: Settings, forge: Forge

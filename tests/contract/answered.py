@@ -12,6 +12,7 @@ from tests.contract import checking
 from tests.contract.operations import contract
 
 KEY = "answered"
+DRESSED_GOAL = "security headers on every answer"
 NEVER: list[str] = []
 
 
@@ -28,6 +29,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         NEVER[:] = [name for name in contract() if not checking.answered[name]]
         if NEVER:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """S12, file by file: what the clients of the test have counted. A bare answer breaks the goal."""
+    if item.config.getoption("--rounds") == "full" and checking.seen["answers"]:
+        goals: Any = item.config.pluginmanager.get_plugin("goals")
+        tried = {"answers": checking.seen["answers"]}
+        goals.add("S12", DRESSED_GOAL, tried, checking.seen["bare"], "{tried}, {lost} without them")
+        checking.seen.clear()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import httpx
 
+from app.http.exchange import SECURITY_HEADERS
 from tests.contract.operations import Operation, contract, shapes
 
 PAGE = {"count": "int", "next": "url?", "previous": "url?", "results": "list"}
@@ -24,6 +25,10 @@ PAGE = {"count": "int", "next": "url?", "previous": "url?", "results": "list"}
 ALSO = {("flash_cart_reserve", "200"): "201"}
 # Operations that were answered with success in this process, and how often.
 answered: Counter[str] = Counter()
+# On every answer, whatever it says.
+DRESSED = {"x-request-id", "content-security-policy", *(name.decode() for name, _ in SECURITY_HEADERS)}
+# All answers that this process got since somebody took the counts, and those without one of these headers.
+seen: Counter[str] = Counter()
 
 NEVER_SHOWN = {
     *("password", "password2", "old_password", "new_password", "password_hash", "bypass_password"),
@@ -120,6 +125,8 @@ def problems_of_fields(fields: dict[str, str], value: Any, where: str) -> Iterat
 
 def check(response: httpx.Response) -> None:
     """Compares a read answer with the contract. Raises AssertionError with all that differs."""
+    bare = undressed(response)
+    assert not bare, f"{response.request.method} {response.url.path[:200]} {response.status_code} without {bare}"
     operation = operation_at(response.request.method, response.url.path)
     if operation is None or response.status_code >= 300:
         return
@@ -128,6 +135,13 @@ def check(response: httpx.Response) -> None:
     answered[operation.id] += 1
     found = [*problems_of_answer(operation, status, response), *secrets(operation, response)]
     assert not found, f"{operation.id} {status}: " + "; ".join(found[:10])
+
+
+def undressed(response: httpx.Response) -> set[str]:
+    """The headers that an answer lacks; it is counted either way."""
+    bare = DRESSED - set(response.headers)
+    seen.update(answers=1, bare=bool(bare))
+    return bare
 
 
 def secrets(operation: Operation, response: httpx.Response) -> Iterator[str]:
@@ -160,7 +174,13 @@ async def as_the_contract_says(response: httpx.Response) -> None:
     check(response)
 
 
+async def counted(response: httpx.Response) -> None:
+    """The hook of clients of real processes: whether their answers have the headers is in the table of `make chaos`."""
+    undressed(response)
+
+
 HOOKS = {"response": [as_the_contract_says]}
+COUNTED = {"response": [counted]}
 
 
 def problems_of_answer(operation: Operation, status: str, response: httpx.Response) -> Iterator[str]:

@@ -25,6 +25,10 @@ ADDED_FOR_STAFF = {
     ("webhooks_delivery_retrieve", "GET", "/api/webhooks/deliveries/{id}/"),
     ("webhooks_delivery_retry", "POST", "/api/webhooks/deliveries/{id}/retry/"),
 }
+# S2, which several files show.
+PRINCIPALS_GOAL = (
+    "every route by nobody, a blocked user, two users and staff: let in or refused as the contract promises"
+)
 ADDED = ADDED_FOR_ANYONE | ADDED_FOR_STAFF
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tests.contract import objects_of_orders, objects_of_the_office, objects_of_the_shop  # noqa: F401 - they note rows
 from tests.contract.checking import ALSO
 from tests.contract.objects import MAY, NAMING, ROWS, Make, Verdict, World
-from tests.contract.operations import Operation, contract
+from tests.contract.operations import PRINCIPALS_GOAL, Operation, contract
 
 EVERYTHING = text("""
     SELECT tablename, md5(query_to_xml(asked, true, false, '')::text) AS digest
@@ -35,6 +35,8 @@ def works(operation: Operation, status: int) -> bool:
     return str(status) in operation.success or (operation.id, str(status)) in ALSO
 
 
+@pytest.mark.shows("S2")
+@pytest.mark.goal("S2", PRINCIPALS_GOAL, "object and principal", quick=len(Verdict._fields))
 @pytest.mark.parametrize(("name", "verdict", "make"), CASES, ids=[f"{name}-{make.__name__}" for name, _, make in CASES])
 async def test_who_may(world: World, name: str, verdict: Verdict, make: Make) -> None:
     operation = contract()[name]

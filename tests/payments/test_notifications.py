@@ -153,6 +153,7 @@ def forged(rng: random.Random, number: str) -> tuple[list[tuple[str, str]], list
     )
 
 
+@pytest.mark.alone
 @pytest.mark.goal(
     "S7",
     "notifications: no forgery taken, repeated ones once, never backwards, closed without a secret",
@@ -165,17 +166,20 @@ async def test_ten_thousand_forgeries(counter: Counter, full_rounds: bool) -> No
     number = await counter.pay(await counter.started(order_id), tell=False)
     before = await stored(counter)
     rng = random.Random(20261122)
-    slowest = 0.0
+    times = []
     for _ in range(10_000 if full_rounds else 300):
         query, headers, body = forged(rng, number)
         begun = time.monotonic()
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         answer = await counter.client.post("/api/payments/", params=query, headers=headers, **content)
-        slowest = max(slowest, time.monotonic() - begun)
+        times.append(time.monotonic() - begun)
         assert answer.status_code == 401, (query, headers, body)
         assert answer.json() == {"error": "Firma inválida"}
     assert await stored(counter) == before
-    assert slowest < 1.0
+    *_, slowest = times = sorted(times)
+    # In full it has the machine alone, and 19 of 20 are refused that fast; among other tests half of them are.
+    usual = times[len(times) * (95 if full_rounds else 50) // 100]
+    assert (usual < 0.02, slowest < 1.0) == (True, True), (usual, slowest)
 
 
 @pytest.mark.goal(

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.conftest import UNTHROTTLED
+from tests.contract.checking import COUNTED
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
@@ -65,7 +66,10 @@ async def mortal_process(
             pass_fds=[listener.fileno()],
         )
         address = "http://{}:{}".format(*listener.getsockname())
-        clients = [httpx.AsyncClient(base_url=address, limits=CONNECTIONS, timeout=TIMEOUT) for _ in range(CLIENTS)]
+        clients = [
+            httpx.AsyncClient(base_url=address, limits=CONNECTIONS, timeout=TIMEOUT, event_hooks=COUNTED)
+            for _ in range(CLIENTS)
+        ]
         try:
             await _until_ready(clients[0], process, log)
             yield process, clients
