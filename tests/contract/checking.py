@@ -140,7 +140,7 @@ def check(response: httpx.Response) -> None:
 def undressed(response: httpx.Response) -> set[str]:
     """The headers that an answer lacks; it is counted either way."""
     bare = DRESSED - set(response.headers)
-    seen.update(answers=1, bare=bool(bare))
+    seen.update(answers=1, bare=int(bool(bare)))
     return bare
 
 
