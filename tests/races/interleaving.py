@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from enum import IntEnum
 from typing import Any
 
 import asyncpg
@@ -27,18 +28,33 @@ Scene = tuple[Sequence[Piece], Judge]
 Taken = list[tuple[int, list[int]]]
 PATIENCE_SECONDS = 20
 _POLL_SECONDS = 0.001
+# A statement that makes others wait, or changes what they will see.
+_TAKES = re.compile(r"\bFOR (NO KEY )?(UPDATE|SHARE)\b|\b(INSERT|UPDATE|DELETE)\b|advisory")
 _actor: ContextVar["Actor | None"] = ContextVar("actor", default=None)
 # At the first gate of which of the two it waits; the sides change from gate to gate.
 _SIDE = "SELECT classid::bigint FROM pg_locks WHERE pid = $1 AND locktype = 'advisory' AND NOT granted"
 _OPEN = "SELECT pg_advisory_unlock($1::bigint::integer, $2), pg_advisory_lock($1::bigint::integer, $2)"
 
 
+class Depth(IntEnum):
+    """Where works wait for their turn: at a transaction's statements until one locks or writes; at all; at inner ones.
+
+    Calls of a provider and commits are turns at each depth.
+    """
+
+    LOCKS = 1
+    STATEMENTS = 2
+    FUNCTIONS = 3
+
+
 class Actor:
     """One piece of work, stopped before each of its statements."""
 
-    def __init__(self, engine: AsyncEngine, piece: Piece) -> None:
-        self.engine, self.piece = engine, piece
+    def __init__(self, engine: AsyncEngine, piece: Piece, depth: Depth) -> None:
+        self.engine, self.piece, self.depth = engine, piece, depth
         self.pid = 0
+        # Has locked or written, and not committed yet: nobody sees what it does until then.
+        self.apart = False
         # Inside of a function, where only the database can stop it.
         self.inside = False
         self.waits, self.go = asyncio.Event(), asyncio.Event()
@@ -47,7 +63,8 @@ class Actor:
     async def _run(self) -> Any:
         """On one connection, however often the piece commits."""
         async with self.engine.connect() as connection:
-            self.pid = (await connection.execute(text(GATING), {"gated": "on"})).scalar_one()
+            gated = "on" if self.depth == Depth.FUNCTIONS else "off"
+            self.pid = (await connection.execute(text(GATING), {"gated": gated})).scalar_one()
             await connection.commit()
             try:
                 async with AsyncSession(connection, expire_on_commit=False) as session:
@@ -60,6 +77,12 @@ class Actor:
                 await connection.execute(text(GATING), {"gated": "off"})
                 await connection.commit()
         return found
+
+    def stops_before(self, statement: str) -> bool:
+        """Whether this statement, one of the gated, has a turn of its own."""
+        stops = self.depth > Depth.LOCKS or not self.apart
+        self.apart = self.apart or bool(_TAKES.search(statement))
+        return stops
 
     async def gate(self) -> None:
         self.waits.set()
@@ -88,6 +111,7 @@ class Director:
     def __init__(self, engine: AsyncEngine, monitor: asyncpg.Connection, gated: str) -> None:
         self.engine, self.monitor = engine, monitor
         self.gated = gated
+        self.depth = Depth.FUNCTIONS
         self._one_question = asyncio.Lock()
         self._gates: set[int] = set()
 
@@ -96,7 +120,7 @@ class Director:
 
         After that whoever had the last turn goes on while it can.
         """
-        actors = [Actor(self.engine, piece) for piece in pieces]
+        actors = [Actor(self.engine, piece, self.depth) for piece in pieces]
         taken: Taken = []
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not all(actor.task.done() for actor in actors):
@@ -158,13 +182,19 @@ async def directing(url: str, gated: str) -> AsyncIterator[Director]:
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _wait(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         actor = _actor.get()
-        if actor is not None and re.search(director.gated, statement):
+        if actor is not None and re.search(director.gated, statement) and actor.stops_before(statement):
             await_(actor.gate())
 
     @event.listens_for(engine.sync_engine, "commit")
     def _wait_to_commit(_connection: Any) -> None:
         if (actor := _actor.get()) is not None:
             await_(actor.gate())
+            actor.apart = False
+
+    @event.listens_for(engine.sync_engine, "rollback")
+    def _give_up(_connection: Any) -> None:
+        if (actor := _actor.get()) is not None:
+            actor.apart = False
 
     try:
         yield director

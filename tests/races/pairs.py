@@ -22,12 +22,13 @@ from app.errors import Conflict
 from app.http.principal import Principal
 from app.settings import Settings
 from tests.races.arena import Arena, Buyer, Shop
-from tests.races.interleaving import Director, Orders, Piece, Scene, every_order, step
+from tests.races.interleaving import Depth, Director, Orders, Piece, Scene, every_order, step
 
-# Works of a dozen steps and more have millions of orders. Of those, the ones in which nobody is interrupted more often
-# than this: what is read and then written shows at the first interruption.
-CLAIM_SWITCHES = 2
-LONG_SWITCHES = 2
+# Works of a dozen statements and more have up to millions of orders. Of those, the ones in which nobody is interrupted
+# more often than this: what is read and then written shows at the first interruption. One depth less, all of them.
+SWITCHES = 2
+# In the quick form, of the orders that are all played in the full one.
+COARSE_SAMPLE = 3
 _CONSERVED = """
     SELECT (SELECT COALESCE(sum(delta), 0) FROM stock_ledger WHERE pool_id = $1)
          = (SELECT sum(available) FROM stock_slot WHERE pool_id = $1)
@@ -69,13 +70,30 @@ class Pairs:
         scene: Callable[[], Awaitable[Scene]],
         *,
         at_least: int = 2,
-        switches: int | None = CLAIM_SWITCHES,
+        depth: Depth = Depth.FUNCTIONS,
+        switches: int | None = SWITCHES,
+        critical: bool = True,
     ) -> None:
-        """Raises what the scene's judge raises, with the order that led to it. All orders when `switches` is None."""
-        self.director.gated = gated
-        orders = Orders(self.sample, switches)
-        played = await every_order(self.director, scene, orders)
+        """Raises what the scene's judge raises, with the order that led to it.
+
+        To this depth the orders of at most so many interruptions, or all when that is None; of a critical pair all
+        orders of one depth less.
+        """
+        played = await self._orders(gated, scene, depth, Orders(self.sample, switches))
         assert played >= min(at_least, self.sample or at_least)
+        if critical and switches is not None:
+            played += await self._orders(gated, scene, Depth(depth - 1), Orders(self.sample and COARSE_SAMPLE))
+        self.count(scene, played)
+
+    async def _orders(self, gated: str, scene: Callable[[], Awaitable[Scene]], depth: Depth, orders: Orders) -> int:
+        self.director.gated, self.director.depth = gated, depth
+        played = await every_order(self.director, scene, orders)
+        assert played >= 2
+        return played
+
+    @staticmethod
+    def count(scene: Callable[[], Awaitable[Scene]], played: int) -> None:
+        """For the goal's figure."""
         name = scene.__qualname__.partition(".")[0]
         Pairs.played[name] += played
         print(f"\n{name}: {played} orders, {Pairs.played.total()} in all")  # noqa: T201 - with -s: what was played

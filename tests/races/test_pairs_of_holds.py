@@ -1,4 +1,4 @@
-"""Every two works that meet at a hold, in every order of their statements, those inside of the functions too."""
+"""Every two works that meet at a hold, in every order of their statements; inside of the functions in most."""
 
 from collections.abc import AsyncIterator
 from typing import Any

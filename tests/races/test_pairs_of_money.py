@@ -24,8 +24,8 @@ from sandbox.server import open_sandbox
 from tests.conftest import fresh_database
 from tests.payments.counter import Counter, make_counter
 from tests.races.conftest import standing
-from tests.races.interleaving import Piece, Scene, directing
-from tests.races.pairs import LONG_SWITCHES, ActorsLine, Pairs, SteppingClient, desk_of, driver_of
+from tests.races.interleaving import Depth, Piece, Scene, directing
+from tests.races.pairs import SWITCHES, ActorsLine, Pairs, SteppingClient, desk_of, driver_of
 
 pytestmark = [pytest.mark.races, pytest.mark.shows("R3")]
 GATED = r"\bpayment|\borders\b|stock_|coupon"
@@ -122,8 +122,10 @@ async def till(
         await engine.dispose()
 
 
-async def play(till: Till, scene: Any, at_least: int = 4) -> None:
-    await till.pairs.play(GATED, scene, at_least=at_least, switches=LONG_SWITCHES)
+async def play(till: Till, scene: Any, switches: int | None = SWITCHES, *, critical: bool = True) -> None:
+    """The critical pairs also in all orders of less depth; what else meets is played as far as interruptions go."""
+    depth = Depth.STATEMENTS
+    await till.pairs.play(GATED, scene, at_least=4, depth=depth, switches=switches, critical=critical)
 
 
 async def test_webhook_and_webhook(till: Till) -> None:
@@ -160,7 +162,7 @@ async def test_two_payments_of_one_order(till: Till) -> None:
 
         return [till.told(number) for number in numbers], judge
 
-    await play(till, scene)
+    await play(till, scene, critical=False)
 
 
 async def test_news_that_overtake_each_other(till: Till) -> None:
@@ -182,7 +184,7 @@ async def test_news_that_overtake_each_other(till: Till) -> None:
 
         return [till.told(number), approve], judge
 
-    await play(till, scene)
+    await play(till, scene, critical=False)
 
 
 async def test_webhook_and_check_status(till: Till) -> None:
@@ -234,4 +236,4 @@ async def test_refund_and_refund(till: Till) -> None:
 
         return [till.refunded(order_id, "60.00"), till.refunded(order_id, "60.00")], judge
 
-    await play(till, scene)
+    await play(till, scene, switches=None)

@@ -127,7 +127,7 @@ async def test_a_coupon_twice_on_one_order(buying: Buying) -> None:
 
         return [buying.apply(coupon.id, order_id), buying.apply(coupon.id, order_id)], judge
 
-    await buying.pairs.play(COUPONS, scene)
+    await buying.pairs.play(COUPONS, scene, switches=None)
 
 
 async def test_a_use_is_given_back_while_it_is_wanted(buying: Buying) -> None:
@@ -147,7 +147,7 @@ async def test_a_use_is_given_back_while_it_is_wanted(buying: Buying) -> None:
             buying.order(product.id, coupon=coupon, by=1),
         ], judge
 
-    await buying.pairs.play(COUPONS, scene, at_least=4)
+    await buying.pairs.play(COUPONS, scene, at_least=4, switches=None)
 
 
 @pytest.mark.parametrize("units", [1, 5])
@@ -178,7 +178,7 @@ async def test_an_order_and_an_edit_of_the_stock(buying: Buying, units: int) -> 
 
         return [buying.order(product.id, 2), edit], judge
 
-    await buying.pairs.play(STOCK, scene, at_least=4)
+    await buying.pairs.play(STOCK, scene, at_least=4, switches=None)
 
 
 async def test_an_order_and_an_edit_of_what_was_seen(buying: Buying) -> None:
@@ -201,7 +201,7 @@ async def test_an_order_and_an_edit_of_what_was_seen(buying: Buying) -> None:
 
         return [buying.order(product.id, 2), edit], judge
 
-    await buying.pairs.play(STOCK, scene, at_least=4)
+    await buying.pairs.play(STOCK, scene, at_least=4, switches=None)
 
 
 @pytest.mark.parametrize("grace", [10, 0], ids=["within grace", "reuse"])
