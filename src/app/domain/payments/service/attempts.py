@@ -52,11 +52,16 @@ class AttemptService:
 
     async def begin(self, order_id: int, user: Principal) -> Begun:
         """Raises NoOrder for an order that is not the caller's, Refused for one that cannot be paid."""
+        seen = await self._order(order_id)
+        if seen is None or not (user.is_admin or seen.user_id == user.id):
+            raise NoOrder
+        check_payable(seen)
+        payment = await self._payment(seen)
+        # Whoever held the payment until now may have made its page, and the order wait for that, since it was seen.
         order = await self._order(order_id)
-        if order is None or not (user.is_admin or order.user_id == user.id):
+        if order is None:
             raise NoOrder
         check_payable(order)
-        payment = await self._payment(order)
         if payment.status in {"approved", "refunded"}:
             raise Refused(NOT_PAYABLE.format(order.status), code="not_payable")
         ready = await self._ready(payment, order.total)
