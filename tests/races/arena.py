@@ -5,7 +5,7 @@ The same arena stands on two API processes (the races) or on two applications in
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from typing import Any
@@ -88,6 +88,8 @@ class Answer(msgspec.Struct, frozen=True):
     answered_at: float
     buyer: int = 0
     quantity: int = 0
+    # Seconds after which who was refused is to come back; 0 where nothing was said.
+    later: int = 0
 
     @property
     def code(self) -> str:
@@ -96,6 +98,13 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def token(self) -> str:
         return str(self.body["token"])
+
+
+async def patient(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Asks again when it is told that there is no room now, as often as that is said; never without being told when."""
+    while (answer := await ask()).status == 503 and answer.later:
+        await asyncio.sleep(answer.later)
+    return answer
 
 
 class Arena:
@@ -145,7 +154,8 @@ class Arena:
         sent_at = time.time()
         answer = await next(self._doors).request(method, path, headers=who.headers, json=body)
         content = answer.json() if answer.content else None
-        return Answer(answer.status_code, content, sent_at, time.time(), who.id, quantity)
+        later = int(answer.headers.get("Retry-After", 0))
+        return Answer(answer.status_code, content, sent_at, time.time(), who.id, quantity, later)
 
     async def reserve(self, who: Buyer, promo: int, quantity: int = 1) -> Answer:
         return await self.ask("POST", "/cart/reserve", who, {"promo_id": promo, "quantity": quantity}, quantity)

@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
@@ -36,6 +38,8 @@ Round = Callable[[Arena], Awaitable[None]]
 Repeat = Callable[..., Awaitable[None]]
 A = TypeVar("A")
 PROOF_ROUNDS = 10
+# Rounds of a crowd, and how many it is.
+QUICK_CROWD, FULL_CROWD = (1, 8), (20, 50)
 
 
 @asynccontextmanager
@@ -146,6 +150,23 @@ async def play(
         await one_round(arena)
         if number % PROOF_ROUNDS == 0 or number == rounds:
             await prove(arena)
+
+
+class Crowd(msgspec.Struct, frozen=True):
+    """Where a race of a few becomes one of fifty: it takes as many as the round is told."""
+
+    rounds: int
+    size: int
+
+    async def play(
+        self, arena: A, one_round: Callable[..., Awaitable[None]], prove: Callable[[A], Awaitable[None]]
+    ) -> None:
+        await play(arena, partial(one_round, crowd=self.size), prove, self.rounds)
+
+
+@pytest.fixture
+def crowd(full_rounds: bool) -> Crowd:
+    return Crowd(*(FULL_CROWD if full_rounds else QUICK_CROWD))
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
-from tests.races.arena import Answer, Arena, Buyer
+from tests.races.arena import Answer, Arena, Buyer, patient
 from tests.races.buying import GRANTED, SAME_HOLD, SHORT
 from tests.races.proof import expect, hold_that
 
@@ -24,16 +25,15 @@ async def at(instant: float, act: Awaitable[Any]) -> Any:
     return await act
 
 
-async def check_out_or_cancel(arena: Arena) -> None:
-    """Two tabs buy, two let go: all agree on what became, and the unit is sold or free, never both."""
+async def check_out_or_cancel(arena: Arena, crowd: int = 4) -> None:
+    """Some tabs buy, some let go: all agree on what became, and the unit is sold or free, never both."""
     shop = await arena.open_shop(3)
     buyer = random.choice(arena.buyers)
     hold = await arena.reserve(buyer, shop.promo)
     expect([hold], GRANTED)
-    acts = [arena.check_out(buyer, hold.token), arena.cancel(buyer, hold.token)]
-    acts += [arena.check_out(buyer, hold.token), arena.cancel(buyer, hold.token)]
+    acts = [partial((arena.check_out, arena.cancel)[n % 2], buyer, hold.token) for n in range(crowd)]
     random.shuffle(acts)
-    answers = await asyncio.gather(*acts)
+    answers = await asyncio.gather(*map(patient, acts))
     ends = {answer.body["status"] for answer in answers if answer.status == 200}
     hold_that(len(ends) == 1, f"it ended as {ends}")
     sold = ends == {"confirmed"}
@@ -43,23 +43,23 @@ async def check_out_or_cancel(arena: Arena) -> None:
     hold_that(await arena.free(shop.pool_id) == 3 - sold, "the stock is not what the answers say")
 
 
-async def many_cancels(arena: Arena) -> None:
+async def many_cancels(arena: Arena, crowd: int = 8) -> None:
     """However often a hold is let go, its units come back once."""
     shop = await arena.open_shop(4, limit=2)
     buyer = random.choice(arena.buyers)
     hold = await arena.reserve(buyer, shop.promo, 2)
-    answers = await asyncio.gather(*(arena.cancel(buyer, hold.token) for _ in range(8)))
+    answers = await asyncio.gather(*(patient(partial(arena.cancel, buyer, hold.token)) for _ in range(crowd)))
     expect(answers, DONE)
     hold_that({answer.body["status"] for answer in answers} == {"cancelled"}, "not all were told the same")
     hold_that(await arena.free(shop.pool_id) == 4, "not two units came back")
 
 
-async def many_checkouts(arena: Arena) -> None:
-    """Twenty checkouts of one token: one order, and all twenty answers name it."""
+async def many_checkouts(arena: Arena, crowd: int = 20) -> None:
+    """Twenty checkouts of one token: one order, and all answers name it."""
     shop = await arena.open_shop(4, limit=2)
     buyer = random.choice(arena.buyers)
     hold = await arena.reserve(buyer, shop.promo, 2)
-    answers = await asyncio.gather(*(arena.check_out(buyer, hold.token) for _ in range(20)))
+    answers = await asyncio.gather(*(patient(partial(arena.check_out, buyer, hold.token)) for _ in range(crowd)))
     expect(answers, DONE)
     said = {(answer.body["status"], answer.body["order"], answer.body["id"]) for answer in answers}
     hold_that(len(said) == 1, f"the answers differ: {said}")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import msgspec
 from app.domain.inventory.service import audit
 from app.domain.orders.service.life import OrderLife
 from tests.factories_catalog import make_product
-from tests.races.arena import Answer, Arena, Buyer
+from tests.races.arena import Answer, Arena, Buyer, patient
 from tests.races.proof import Lost, expect, hold_that
 
 ORDERS = "/api/orders/"
@@ -270,10 +271,10 @@ async def last_coupon(arena: Arena) -> None:
     hold_that((len(made(answers)), await arena.free(pool)) == (1, 99), f"{len(made(answers))} orders with it")
 
 
-async def coupons_given_back(arena: Arena) -> None:
+async def coupons_given_back(arena: Arena, crowd: int = 24) -> None:
     """P02: uses come back with cancelled orders while others take them; each is somebody's or nobody's."""
     ((product, _),) = await stock(arena, 100)
-    code, uses = uuid4().hex.upper(), 8
+    code, uses = uuid4().hex.upper(), crowd // 3
     await arena.pool.execute("INSERT INTO coupon (code, type, value, max_uses) VALUES ($1, 'fixed', 5, $2)", code, uses)
     first, others = some(arena, uses), some(arena, 2 * uses)
     orders = [await bought(arena, who, (product, 1), coupon_code=code) for who in first]
@@ -306,7 +307,7 @@ async def coupon_deleted(arena: Arena) -> None:
     hold_that(await arena.free(pool) == 100 - len(made(answers)), "stock differs")
 
 
-async def applied_at_once(arena: Arena) -> None:
+async def applied_at_once(arena: Arena, crowd: int = 20) -> None:
     """P04, P16: one order and its last coupon, from both processes: one use, every answer the same."""
     ((product, _),) = await stock(arena, 3)
     (who,), code = some(arena, 1), uuid4().hex.upper()
@@ -314,17 +315,31 @@ async def applied_at_once(arena: Arena) -> None:
     coupon, order = await arena.pool.fetchval(statement, code), await bought(arena, who, (product, 1))
     body = {"order_id": order, "purchase_amount": "1.00", "discount_amount": "99999.00"}
     path = f"/api/marketing/coupons/{coupon}/apply/"
-    answers = await asyncio.gather(*(arena.ask("POST", path, who, body) for _ in range(20)))
+    answers = await asyncio.gather(*(patient(partial(arena.ask, "POST", path, who, body)) for _ in range(crowd)))
     expect(answers, DONE)
     told = {(answer.body["used"], answer.body["usage"]["discount_amount"]) for answer in answers}
     hold_that(told == {(1, "5.00")}, f"told {told}")
 
 
-async def one_key(arena: Arena) -> None:
+async def one_use_of_a_buyer(arena: Arena, crowd: int = 20) -> None:
+    """P03: one buyer orders in many tabs with a coupon that each may use once: one order bears it."""
+    ((product, pool),) = await stock(arena, 100)
+    (who,), code = some(arena, 1), uuid4().hex.upper()
+    await arena.pool.execute(
+        "INSERT INTO coupon (code, type, value, max_uses, max_uses_per_user) VALUES ($1, 'fixed', 5, 100, 1)", code
+    )
+    answers = await asyncio.gather(
+        *(patient(partial(buy, arena, who, (product, 1), coupon_code=code)) for _ in range(crowd))
+    )
+    expect(answers, MADE, EXHAUSTED)
+    hold_that((len(made(answers)), await arena.free(pool)) == (1, 99), f"{len(made(answers))} orders with it")
+
+
+async def one_key(arena: Arena, crowd: int = 12) -> None:
     """O15: one request, sent to both processes many times, is one order; another body is refused."""
     ((product, pool),) = await stock(arena, 10)
     (who,), key = some(arena, 1), uuid4().hex
-    answers = await asyncio.gather(*(buy(arena, who, (product, 2), key=key) for _ in range(12)))
+    answers = await asyncio.gather(*(patient(partial(buy, arena, who, (product, 2), key=key)) for _ in range(crowd)))
     expect(answers, MADE, RUNNING)
     orders = {answer.body["id"] for answer in made(answers)}
     hold_that(len(orders) == 1, f"{len(orders)} orders of one key")

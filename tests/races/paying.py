@@ -5,6 +5,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from sandbox.mercadopago_checkout import charge
 from sandbox.mercadopago_notifier import SECRET, signature
 from sandbox.server import Sandbox
 from tests.races import ordering
-from tests.races.arena import Answer, Arena, Buyer
+from tests.races.arena import Answer, Arena, Buyer, patient
 from tests.races.ordering import DONE, MADE, SHORT, bought, buy, made, some, stock
 from tests.races.proof import Lost, expect, hold_that
 
@@ -135,12 +136,30 @@ async def _is(till: Till, order: int, pool: int, *, state: tuple[str, str], free
     hold_that(found == (state, free), f"order {order} and what is free are {found}")
 
 
-async def confirmed_both_ways(till: Till) -> None:
-    """S11, O01, O02: three notifications, three looks by the buyer and two workers: paid once, the stock taken once."""
+async def begun_many_times(till: Till, crowd: int = 6) -> None:
+    """C72: one order's payment is begun in many tabs at once: one page is made, all are sent there, it is paid once."""
+    who, _, order, _, pool = await _order(till, 2, 3)
+    pages = set(till.sandbox.world.till.preferences)
+    answers = await asyncio.gather(*(patient(partial(till.create, who, order)) for _ in range(crowd)))
+    expect(answers, DONE)
+    made_now = set(till.sandbox.world.till.preferences) - pages
+    hold_that({page_of(answer) for answer in answers} == made_now, f"pages {made_now}, told {answers[:2]}")
+    hold_that(len(made_now) == 1, f"{len(made_now)} pages of one order")
+    moves = "SELECT count(*) FROM order_event WHERE order_id = $1 AND status = 'payment_pending'"
+    hold_that(await till.arena.pool.fetchval(moves, order) == 1, "it was begun more than once")
+    number = till.pay(*made_now)
+    expect([await till.tell(number)], DONE)
+    await till.drain()
+    await _is(till, order, pool, state=("paid", "approved"), free=1)
+    hold_that(till.taken(number) == Decimal(3000), f"{till.taken(number)} was charged")
+
+
+async def confirmed_both_ways(till: Till, crowd: int = 6) -> None:
+    """S11, O01, O02: notifications, as many looks by the buyer and two workers: paid once, the stock taken once."""
     who, _, order, _, pool = await _order(till, 2, 3)
     number = till.pay(await till.page(who, order))
-    told = [till.tell(number) for _ in range(3)] + [till.check(who, order) for _ in range(3)]
-    *answers, _ = await asyncio.gather(*told, till.drain())
+    ways = [partial(till.tell, number), partial(till.check, who, order)]
+    *answers, _ = await asyncio.gather(*(patient(ways[n % 2]) for n in range(crowd)), till.drain())
     expect(answers, DONE)
     await till.drain()
     await _is(till, order, pool, state=("paid", "approved"), free=1)
@@ -250,7 +269,7 @@ async def paid_or_cancelled(till: Till) -> None:
     hold_that((till.taken(number), await till.arena.free(pool)) == (0, 1), "the refund gave the wrong things back")
 
 
-async def refunded_and_cancelled(till: Till) -> None:
+async def refunded_and_cancelled(till: Till, crowd: int = 4) -> None:
     """S10, O11, O13: a part went back; then staff cancel, refund the rest and write the stock at once: back once."""
     who, _, order, product, pool = await _order(till, 2, 3)
     arena, staff = till.arena, till.arena.staff
@@ -259,13 +278,14 @@ async def refunded_and_cancelled(till: Till) -> None:
     await till.drain()
     refund = {"order_id": order}
     expect([await arena.ask("POST", f"{PAYMENTS}refund/", staff, refund | {"amount": "500.00"})], DONE)
-    calls = [ordering.become(arena, order, "cancelled") for _ in range(2)]
-    calls += [arena.ask("POST", f"{PAYMENTS}refund/", staff, refund) for _ in range(2)]
-    calls.append(arena.ask("PATCH", f"/api/products/{product}/", staff, {"stock": 10}))
-    answers = await asyncio.gather(*calls, till.drain())
-    expect(answers[:2], DONE, ordering.NO_MOVE)
-    expect(answers[2:4], DONE, NOTHING_LEFT, ALL_BACK, REFUNDING)
-    expect(answers[4:5], DONE)
+    half = crowd // 2
+    calls = [partial(ordering.become, arena, order, "cancelled") for _ in range(half)]
+    calls += [partial(arena.ask, "POST", f"{PAYMENTS}refund/", staff, refund) for _ in range(half)]
+    calls.append(partial(arena.ask, "PATCH", f"/api/products/{product}/", staff, {"stock": 10}))
+    *answers, _ = await asyncio.gather(*map(patient, calls), till.drain())
+    expect(answers[:half], DONE, ordering.NO_MOVE)
+    expect(answers[half:-1], DONE, NOTHING_LEFT, ALL_BACK, REFUNDING)
+    expect(answers[-1:], DONE)
     await till.drain()
     status, payment = await till.state(order)
     hold_that((status, payment) == ("cancelled", "refunded"), f"the order is {status}, its payment {payment}")

@@ -9,7 +9,7 @@ from app.jobs.schedule import JOBS
 from tests.conftest import SECRET, fresh_database
 from tests.races import carting
 from tests.races.arena import Arena
-from tests.races.conftest import Round, play, standing
+from tests.races.conftest import Crowd, Round, play, standing
 from tests.races.servers import api_processes, environment
 
 pytestmark = [
@@ -29,6 +29,7 @@ ROUNDS = [
     carting.ordered_before_the_cut_off,
     carting.comes_and_goes,
 ]
+CROWDED = [carting.two_logins, carting.conversions, carting.two_tabs_order, carting.recoveries]
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +52,8 @@ async def carts_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_carts(carts_arena: Arena, rounds: int, one_round: Round) -> None:
     await play(carts_arena, one_round, carting.prove, rounds)
+
+
+@pytest.mark.parametrize("one_round", CROWDED, ids=lambda each: each.__name__)
+async def test_a_crowd_at_one_cart(carts_arena: Arena, crowd: Crowd, one_round: Round) -> None:
+    await crowd.play(carts_arena, one_round, carting.prove)

@@ -9,7 +9,7 @@ from app.domain.promos.service.claims import Ask, ClaimEngine
 from tests.races import ending
 from tests.races.arena import Arena
 from tests.races.buying import GRANTED, SHORT
-from tests.races.conftest import Repeat
+from tests.races.conftest import Crowd, Repeat, Round
 from tests.races.proof import expect, prove
 
 pytestmark = [
@@ -28,6 +28,15 @@ async def test_cancels_of_one_hold(repeat: Repeat) -> None:
 
 async def test_twenty_checkouts_make_one_order(repeat: Repeat) -> None:
     await repeat(ending.many_checkouts)
+
+
+@pytest.mark.parametrize(
+    "one_round",
+    [ending.check_out_or_cancel, ending.many_cancels, ending.many_checkouts],
+    ids=lambda each: each.__name__,
+)
+async def test_a_crowd_at_one_hold(arena: Arena, crowd: Crowd, one_round: Round) -> None:
+    await crowd.play(arena, one_round, prove)
 
 
 async def test_checkout_against_expiry(arena: Arena, repeat: Repeat, full_rounds: bool) -> None:

@@ -9,7 +9,7 @@ from app.jobs.schedule import JOBS
 from tests.conftest import SECRET, fresh_database
 from tests.races import ordering
 from tests.races.arena import Arena
-from tests.races.conftest import Round, play, standing
+from tests.races.conftest import Crowd, Round, play, standing
 from tests.races.servers import api_processes, environment
 
 pytestmark = [
@@ -33,6 +33,7 @@ ROUNDS = [
     ordering.one_key,
     ordering.lines_and_cancelling,
 ]
+CROWDED = [ordering.coupons_given_back, ordering.applied_at_once, ordering.one_use_of_a_buyer, ordering.one_key]
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,8 @@ async def orders_arena(worker_name: str, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_orders(orders_arena: Arena, rounds: int, one_round: Round) -> None:
     await play(orders_arena, one_round, ordering.prove, rounds)
+
+
+@pytest.mark.parametrize("one_round", CROWDED, ids=lambda each: each.__name__)
+async def test_a_crowd_at_one_coupon_or_key(orders_arena: Arena, crowd: Crowd, one_round: Round) -> None:
+    await crowd.play(orders_arena, one_round, ordering.prove)

@@ -15,7 +15,7 @@ from app.settings import load_settings
 from sandbox.server import open_sandbox
 from tests.conftest import SECRET, fresh_database
 from tests.races import paying
-from tests.races.conftest import play, standing
+from tests.races.conftest import Crowd, play, standing
 from tests.races.paying import Till
 from tests.races.servers import api_processes, environment
 
@@ -32,6 +32,7 @@ ROUNDS = [
     paying.paid_or_cancelled,
     paying.refunded_and_cancelled,
 ]
+CROWDED = [paying.begun_many_times, paying.confirmed_both_ways, paying.refunded_and_cancelled]
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,8 @@ async def till(worker_name: str, tmp_path_factory: pytest.TempPathFactory) -> As
 @pytest.mark.parametrize("one_round", ROUNDS, ids=lambda each: each.__name__)
 async def test_payments(till: Till, rounds: int, one_round: Callable[[Till], Awaitable[None]]) -> None:
     await play(till, one_round, paying.prove, rounds)
+
+
+@pytest.mark.parametrize("one_round", CROWDED, ids=lambda each: each.__name__)
+async def test_a_crowd_at_one_payment(till: Till, crowd: Crowd, one_round: Callable[..., Awaitable[None]]) -> None:
+    await crowd.play(till, one_round, paying.prove)
