@@ -116,11 +116,11 @@ async def wave(callers: Callers, load: Load, rate: float, seconds: float, usual:
 
     Somebody asks on while it ends: whatever is still unanswered then keeps that answer waiting too.
     """
-    first, probes = len(load.samples), list[Sample]()
+    first, probes, seen = len(load.samples), list[Sample](), asyncio.Event()
 
     async def look_on() -> None:
         await asyncio.sleep(max(seconds - 1.0, 0.0))
-        while True:
+        while not seen.is_set():
             probes.append(await callers.probe(load))
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
 
@@ -133,7 +133,8 @@ async def wave(callers: Callers, load: Load, rate: float, seconds: float, usual:
             assert time.monotonic() - end < PATIENCE_SECONDS, "it does not recover"
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
     finally:
-        watcher.cancel()
+        seen.set()
+        await watcher
     return samples, back
 
 
