@@ -230,6 +230,8 @@ PLANTED: dict[str, Planted] = {
         "    configure_logs(settings.log_level)\n",
         "",
         ("tests/security/test_canaries.py::test_no_secret_is_told",),
+        # The command line sets it up too, for what commands say.
+        besides=(("src/app/cli/plugin.py", "        _log_beside_the_output()\n", ""),),
     ),
     "an error is answered, and what was done stays": Planted(
         "src/app/db/transaction.py",
