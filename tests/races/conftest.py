@@ -30,8 +30,8 @@ from tests.races.servers import api_processes, environment
 from tests.races.stepping import FILES, stepped
 
 PAIRS = (
-    "critical pairs, all orders of their statements (payments: of their locks, calls and commits),"
-    " deeper those of at most 2 interruptions: no anomaly"
+    "critical pairs, all orders of their transactions' statements (payments: but for those that are all one);"
+    " inside of functions those of at most 2 interruptions: no anomaly"
 )
 QUICK_ROUNDS, FULL_ROUNDS = 20, 200
 Round = Callable[[Arena], Awaitable[None]]

@@ -22,10 +22,11 @@ from app.errors import Conflict
 from app.http.principal import Principal
 from app.settings import Settings
 from tests.races.arena import Arena, Buyer, Shop
-from tests.races.interleaving import Depth, Director, Orders, Piece, Scene, every_order, step
+from tests.races.interleaving import PROVIDER, UNKNOWN, Act, Director, Kind, Orders, Piece, Scene, every_order, step
 
 # Works of a dozen statements and more have up to millions of orders. Of those, the ones in which nobody is interrupted
-# more often than this: what is read and then written shows at the first interruption. One depth less, all of them.
+# more often than this: what is read and then written shows at the first interruption. Of the transactions' own
+# statements, all of them.
 SWITCHES = 2
 # In the quick form, of the orders that are all played in the full one.
 COARSE_SAMPLE = 3
@@ -40,11 +41,11 @@ _CONSERVED = """
 class ActorsLine:
     """What a claim engine asks the database through, in its turn and on its actor's connection."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: asyncpg.Connection, act: Act = UNKNOWN) -> None:
+        self.connection, self.act = connection, act
 
     async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        await step()
+        await step(self.act)
         rows: list[asyncpg.Record] = await self.connection.fetch(statement, *arguments)
         return rows
 
@@ -70,23 +71,25 @@ class Pairs:
         scene: Callable[[], Awaitable[Scene]],
         *,
         at_least: int = 2,
-        depth: Depth = Depth.FUNCTIONS,
         switches: int | None = SWITCHES,
-        critical: bool = True,
+        once: bool = False,
     ) -> None:
         """Raises what the scene's judge raises, with the order that led to it.
 
-        To this depth the orders of at most so many interruptions, or all when that is None; of a critical pair all
-        orders of one depth less.
+        All orders of the transactions' statements, with `once` of those that are all one only one; and with the
+        statements inside of functions those of at most so many interruptions, or all when that is None.
         """
-        played = await self._orders(gated, scene, depth, Orders(self.sample, switches))
+        played = await self._orders(gated, scene, Orders(self.sample, switches))
         assert played >= min(at_least, self.sample or at_least)
-        if critical and switches is not None:
-            played += await self._orders(gated, scene, Depth(depth - 1), Orders(self.sample and COARSE_SAMPLE))
+        if switches is not None:
+            all_of_them = Orders(self.sample and COARSE_SAMPLE, once=once)
+            played += await self._orders(gated, scene, all_of_them, within=False)
         self.count(scene, played)
 
-    async def _orders(self, gated: str, scene: Callable[[], Awaitable[Scene]], depth: Depth, orders: Orders) -> int:
-        self.director.gated, self.director.depth = gated, depth
+    async def _orders(
+        self, gated: str, scene: Callable[[], Awaitable[Scene]], orders: Orders, *, within: bool = True
+    ) -> int:
+        self.director.gated, self.director.within = gated, within
         played = await every_order(self.director, scene, orders)
         assert played >= 2
         return played
@@ -153,9 +156,9 @@ class Pairs:
 class SteppingClient(MercadoPagoClient):
     """The real client; each call is a step."""
 
-    async def _call(self, *arguments: Any, **options: Any) -> Any:
-        await step()
-        return await super()._call(*arguments, **options)
+    async def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        await step(Act(Kind.READ if method == "GET" else Kind.ANYTHING, PROVIDER))
+        return await super()._call(method, *arguments, **options)
 
 
 def desk_of(session: AsyncSession, client: MercadoPagoClient, settings: Settings) -> PaymentDesk:

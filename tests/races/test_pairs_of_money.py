@@ -24,8 +24,8 @@ from sandbox.server import open_sandbox
 from tests.conftest import fresh_database
 from tests.payments.counter import Counter, make_counter
 from tests.races.conftest import standing
-from tests.races.interleaving import Depth, Piece, Scene, directing
-from tests.races.pairs import SWITCHES, ActorsLine, Pairs, SteppingClient, desk_of, driver_of
+from tests.races.interleaving import APART, Act, Kind, Piece, Scene, directing
+from tests.races.pairs import ActorsLine, Pairs, SteppingClient, desk_of, driver_of
 
 pytestmark = [pytest.mark.races, pytest.mark.shows("R3")]
 GATED = r"\bpayment|\borders\b|stock_|coupon"
@@ -57,7 +57,8 @@ class Till:
 
         async def piece(session: AsyncSession) -> bool:
             intake = Intake("")
-            intake._line = ActorsLine(await driver_of(session))  # type: ignore[assignment]
+            noting = Act(Kind.ANYTHING, APART)
+            intake._line = ActorsLine(await driver_of(session), noting)  # type: ignore[assignment]
             await intake.take(News(number, "payment.updated", "", "", "{}"))
             await session.commit()
             return await look_at(desk_of(session, self.client, self.counter.settings), number)
@@ -122,10 +123,8 @@ async def till(
         await engine.dispose()
 
 
-async def play(till: Till, scene: Any, switches: int | None = SWITCHES, *, critical: bool = True) -> None:
-    """The critical pairs also in all orders of less depth; what else meets is played as far as interruptions go."""
-    depth = Depth.STATEMENTS
-    await till.pairs.play(GATED, scene, at_least=4, depth=depth, switches=switches, critical=critical)
+async def play(till: Till, scene: Any) -> None:
+    await till.pairs.play(GATED, scene, at_least=4, once=True)
 
 
 async def test_webhook_and_webhook(till: Till) -> None:
@@ -162,7 +161,7 @@ async def test_two_payments_of_one_order(till: Till) -> None:
 
         return [till.told(number) for number in numbers], judge
 
-    await play(till, scene, critical=False)
+    await play(till, scene)
 
 
 async def test_news_that_overtake_each_other(till: Till) -> None:
@@ -184,7 +183,7 @@ async def test_news_that_overtake_each_other(till: Till) -> None:
 
         return [till.told(number), approve], judge
 
-    await play(till, scene, critical=False)
+    await play(till, scene)
 
 
 async def test_webhook_and_check_status(till: Till) -> None:
@@ -236,4 +235,4 @@ async def test_refund_and_refund(till: Till) -> None:
 
         return [till.refunded(order_id, "60.00"), till.refunded(order_id, "60.00")], judge
 
-    await play(till, scene, switches=None)
+    await play(till, scene)
