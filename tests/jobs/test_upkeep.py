@@ -249,3 +249,8 @@ async def test_every_upkeep_job_runs_on_an_empty_shop(
     one: Callable[..., object], db: AsyncSession, sessions: Sessions, settings: Settings
 ) -> None:
     assert await one.run(Work(settings, sessions)) == 0  # type: ignore[attr-defined]
+
+
+async def test_dead_rows_of_the_queue_are_swept_however_many_jobs_are_kept(db: AsyncSession) -> None:
+    options = (await db.execute(text("SELECT reloptions FROM pg_class WHERE relname = 'procrastinate_jobs'"))).scalar()
+    assert {"autovacuum_vacuum_scale_factor=0", "autovacuum_vacuum_threshold=2000"} <= set(options)
