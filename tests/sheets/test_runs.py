@@ -283,6 +283,19 @@ async def test_product_writes_are_pushed_by_one_job(office: Office, client: http
     assert runs == ["job"]
 
 
+async def test_a_push_gives_way_to_another_run_and_comes_again(office: Office) -> None:
+    product = await make_product(office.db, brand="Una")
+    await sync(office, 202)
+    assert await jobs.push.run(office.work) == "later, another run is under way"
+    assert await waiting_jobs(office.db, "sheets:push") == [{}]
+    assert await jobs.push.run(office.work) == "later, another run is under way"
+    assert await waiting_jobs(office.db, "sheets:push") == [{}]
+    await office.db.execute(update(SheetRun).values(status="cancelled", finished_at=text("now()")))
+    await office.db.commit()
+    assert await jobs.push.run(office.work) == "1 rows"
+    assert office.row(2)["ID"] == product.id
+
+
 async def test_the_cron_route_counts_what_it_moved(office: Office) -> None:
     product = await make_product(office.db)
     answer = await office.client.post("/api/cronjob-sync/", headers=KEY)

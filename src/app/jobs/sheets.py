@@ -1,14 +1,19 @@
 """The spreadsheet: runs in the background, pushes of changed products, runs that nobody works on any more."""
 
+import datetime as dt
 from uuid import UUID
 
+from app.db import clock
+from app.domain.catalog.service.products import PUSH
 from app.domain.sheets.service.engine import SheetsOff
-from app.domain.sheets.service.runs import queue_run
+from app.domain.sheets.service.runs import SyncRunning, queue_run
 from app.errors import AppError
-from app.jobs.queue import job
+from app.jobs.queue import defer, job
 from app.jobs.work import Work
 
 SECONDS = 600.0
+# So long after a push that had to give way to another run is it tried again.
+LATER = dt.timedelta(seconds=15)
 
 
 @job("sheets:run", seconds=SECONDS, retries=1)
@@ -21,7 +26,7 @@ async def run(work: Work, run_id: str) -> str:
         return error.message
 
 
-@job("sheets:push", seconds=SECONDS)
+@job(PUSH, seconds=SECONDS)
 async def push(work: Work) -> str:
     """Products that changed go to the sheet, however many there are; cells that people changed stay for a pull."""
     sync = work.sheet_sync
@@ -29,6 +34,11 @@ async def push(work: Work) -> str:
         state = await sync.now("to-sheets", "job")
     except SheetsOff:
         return "not configured"
+    except SyncRunning:
+        # Which may have read the products before they changed.
+        async with work.transaction() as session:
+            await defer(session, PUSH, queueing_lock=PUSH, schedule_at=clock.now() + LATER)
+        return "later, another run is under way"
     result = state.result
     if state.sync_id and result and not (result.pushed or result.failed):
         await sync.runs.drop(UUID(state.sync_id))
