@@ -15,6 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.domain.catalog.service.products import PUSH
 from sandbox.mercadopago_notifier import signature
 from tests.chaos.journal import Call
 from tests.chaos.proving import prove
@@ -37,6 +38,8 @@ _SENT = """
              WHERE user_id = $2 AND (data ->> 'order_id')::bigint = ANY($1) AND state = 'sent')
 """
 _DUE = "UPDATE push_log SET due_at = now() WHERE user_id = $1 AND state = 'waiting'"
+# A push that is killed and has a like in the queue by then is left to it, and counts as failed.
+_PUSHED = "SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = $1 AND status IN ('todo', 'doing'))"
 _STALE = "SELECT count(*) FROM dollar_rate WHERE is_active AND stale_since IS NOT NULL"
 
 
@@ -115,8 +118,7 @@ class Stall:
         return await http.patch(f"/api/products/{self.mall.products[0]}/", headers=self.keeper.headers, files=files)
 
     async def sheet(self, http: httpx.AsyncClient) -> httpx.Response:
-        body = {"product_id": self.mall.products[0]}
-        return await http.post("/api/products/sync/", headers=self.keeper.headers, json=body)
+        return await http.get("/api/products/sync/validate/", headers=self.keeper.headers)
 
     async def rate(self, http: httpx.AsyncClient) -> httpx.Response:
         return await http.post("/api/payments/update-dollar-rate/")
@@ -253,8 +255,17 @@ async def stall(world: World, mall: Mall, seed: int, full_rounds: bool) -> Async
         (last, *_) = reversed(await world.told("/mercadopago/__emu__/ledger"))
         strangers = await world.arena.enrol(times)
         keeper = await stack.enter_async_context(on_duty(world))
-        number = str(last["payment_id"])
-        yield Stall(world, wishes, mall, hold, held, unpaid, paid, number, strangers, keeper)
+        prepared = Stall(world, wishes, mall, hold, held, unpaid, paid, str(last["payment_id"]), strangers, keeper)
+        if full_rounds:
+            await with_a_sheet(prepared)
+        yield prepared
+
+
+async def with_a_sheet(stall: Stall) -> None:
+    """There is one to look at: it has a product."""
+    body = {"product_id": stall.mall.products[0]}
+    async with httpx.AsyncClient(base_url=stall.world.doors[0], timeout=20) as http:
+        (await http.post("/api/products/sync/", headers=stall.keeper.headers, json=body)).raise_for_status()
 
 
 async def test_what_each_caller_sees(stall: Stall, goals: Goals, full_rounds: bool) -> None:
@@ -285,6 +296,7 @@ async def line(stall: Stall, part: str, calls: Sequence[str]) -> tuple[list[str]
     """What is not as the table says while a part is down, and the longest that a verdict about money took."""
     odd, slow = [], 0.0
     stall.placed = []
+    await stall.world.until(lambda: stall.world.value(_PUSHED, PUSH), "the sheet has what changed on the line before")
     async with broken(stall, part):
         for door in stall.world.doors:
             found, slowest = await asked(stall, part, door, calls)
