@@ -1,6 +1,7 @@
 """Races for accounts. Each function is one round and raises Lost when it is lost."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -67,13 +68,19 @@ async def state(arena: Arena, user_id: int) -> tuple[Any, ...]:
     return tuple(row)
 
 
+def one_of(answers: Sequence[Answer], first: tuple[int, str], others: tuple[int, str], what: str) -> list[Answer]:
+    """Raises Lost unless exactly one was answered as the first is, and all else as the others are; these."""
+    expect(answers, first, others)
+    hold_that(sum(answer.status == first[0] for answer in answers) == 1, what)
+    return [answer for answer in answers if answer.status == others[0]]
+
+
 async def one_email(arena: Arena, crowd: int = 6) -> None:
     """C73: one form is sent again and again: one account, told to each, and one code that holds."""
     name = uuid4().hex
     calls = (patient(partial(register, arena, name, f"{name}@example.com")) for _ in range(crowd))
     answers = await asyncio.gather(*calls)
-    expect(answers, MADE, DONE)
-    hold_that(sum(answer.status == MADE[0] for answer in answers) == 1, "not one account was made")
+    one_of(answers, MADE, DONE, "not one account was made")
     ids = {answer.body["user_id"] for answer in answers}
     hold_that(len(ids) == 1, f"{len(ids)} accounts were told")
     (user_id,) = ids
@@ -86,9 +93,8 @@ async def one_name(arena: Arena, crowd: int = 6) -> None:
     name = uuid4().hex
     calls = (patient(partial(register, arena, name, f"{name}{n}@example.com")) for n in range(crowd))
     answers = await asyncio.gather(*calls)
-    expect(answers, MADE, REFUSED)
-    hold_that(sum(answer.status == MADE[0] for answer in answers) == 1, "not one account was made")
-    hold_that(all(each.body == NAME_TAKEN for each in answers if each.status == REFUSED[0]), "another refusal")
+    refused = one_of(answers, MADE, REFUSED, "not one account was made")
+    hold_that(all(each.body == NAME_TAKEN for each in refused), "another refusal")
     made = await arena.pool.fetchval("SELECT count(*) FROM users WHERE email LIKE $1", f"{name}%")
     hold_that(made == 1, f"{made} accounts were made")
 
@@ -97,9 +103,8 @@ async def one_code(arena: Arena, crowd: int = 6) -> None:
     """C73: the right code is sent again and again: it lets in once."""
     user_id, email, code = await _waiting(arena)
     answers = await asyncio.gather(*(patient(partial(verify, arena, email, code)) for _ in range(crowd)))
-    expect(answers, DONE, REFUSED)
-    hold_that(sum(answer.status == DONE[0] for answer in answers) == 1, "not one was let in")
-    hold_that(all(each.body == WRONG_CODE for each in answers if each.status == REFUSED[0]), "another refusal")
+    refused = one_of(answers, DONE, REFUSED, "not one was let in")
+    hold_that(all(each.body == WRONG_CODE for each in refused), "another refusal")
     hold_that(await state(arena, user_id) == (True, True, 1), f"the account is {await state(arena, user_id)}")
 
 
