@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -165,10 +165,12 @@ class _Checker:
         self.wrong("I4: given back at the provider, not done here", by_key.keys() - done)
         self.wrong("I4: done here, not given back at the provider", done - by_key.keys())
         asked = {digest_of(call): call for call in self.journal.of("refund")}
+        others = taken_up(asked, {mark for mark, found in marks.items() if found[0]["state"] == "done"})
         for mark, call in asked.items():
             row = next(iter(marks.pop(mark, ())), None)
             wished = ("done", Decimal(call.facts["amount"]))
-            if call.end == "ack" and (row is None or (row["state"], row["amount"]) != wished):
+            right = mark in others if row is None else (row["state"], row["amount"]) == wished
+            if call.end == "ack" and not right:
                 self.found.append(f"I4: {call.facts} was given back, and there is {row}")
             if call.end == "nack" and row is not None and row["state"] != "failed":
                 self.found.append(f"I4: {call.facts} was refused ({call.answer}), and there is {tuple(row)}")
@@ -216,6 +218,8 @@ class _Checker:
             )
         }
 
+        back |= taken_up({digest_of(call): call for call in self.journal.of("refund")}, back)
+
         def found(call: Call) -> bool:
             if call.kind == "pay":
                 there = pages[call.facts["order"]]
@@ -245,3 +249,14 @@ class _Checker:
         twice = Counter((push["token"], push["title"], push["body"], str(push["data"])) for push in pushes)
         self.counts["pushes"] = len(pushes)
         self.wrong("I6: a push twice", ((key, n) for key, n in twice.items() if n > 1))
+
+
+def taken_up(asked: Mapping[bytes, Call], done: Collection[bytes]) -> set[bytes]:
+    """Of wishes without a refund of their own, those that have ended another's, by their marks.
+
+    Staff who ask for as much of the same order again, under a new key, while nobody knows what became of the first
+    time, get that one and no second.
+    """
+    begun = [call for mark, call in asked.items() if mark in done and (call.tries > 1 or call.end == "unknown")]
+    facts = [call.facts for call in begun]
+    return {mark for mark, call in asked.items() if mark not in done and call.facts in facts}

@@ -18,7 +18,7 @@ WORDS = "{tried}, {lost} tests failed"
 # What a whole measurement shows: of each of these there is a row, measured or not.
 EXPECTED = (
     "M1",
-    *("R0", "R1", "R1b", "R1c", "R1d", "R2", "R3", "R4", "R5", "R6", "R7"),
+    *("R0", "R0b", "R1", "R1b", "R1c", "R1d", "R2", "R3", "R4", "R5", "R6", "R7"),
     *("R8 client", "R8 database", "R8 provider", "R9", "R9c", "R10", "R11", "R12", "R13a", "R13b", "R13c"),
     *("R14", "R15", "R16", *(f"R17{letter}" for letter in "abcdefghijkt"), "R18", "R19", "R20"),
     *("S1", "S2", "S3", "S3a", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14", "S15"),

@@ -25,7 +25,7 @@ _BRING_FORWARD = (
     "UPDATE reservation SET expires_at = clock_timestamp() - interval '1 ms' WHERE expires_at > clock_timestamp()",
     # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
     _RETRY_NOW,
-    "UPDATE payment SET check_at = now() WHERE check_at IS NOT NULL",
+    "UPDATE payment SET check_at = least(check_at, now()) WHERE check_at IS NOT NULL",
     "UPDATE payment_refund SET busy_until = NULL WHERE state = 'requested'",
     """UPDATE payment_attempt
           SET created_at = created_at - interval '5 minutes', updated_at = updated_at - interval '5 minutes'

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.chaos.checker import check
+from tests.chaos.checker import check, taken_up
 from tests.chaos.journal import Call
 from tests.chaos.settling import settle
 from tests.chaos.shoppers import Mall
@@ -263,3 +263,19 @@ async def test_a_broken_promise_is_seen_by_its_name(scene: Scene, monkeypatch: p
         found = (await check(scene.world)).found
     assert [one for one in found if one.startswith(name)], found
     (await check(scene.world)).prove()
+
+
+def test_a_refund_that_another_wish_has_ended() -> None:
+    """It has to be of the same order and amount, and the first time has to have been lost on its way."""
+
+    def wish(number: int, order: int, tries: int, end: str) -> Call:
+        facts = {"order": order, "amount": "10.00"}
+        call = Call(number=number, kind="refund", user=1, method="POST", path="/", key=f"{number}", facts=facts)
+        call.tries, call.end = tries, end
+        return call
+
+    lost, plain, unknown = wish(1, 7, 2, "ack"), wish(2, 8, 1, "ack"), wish(3, 9, 1, "unknown")
+    asked = {bytes([call.number]): call for call in (lost, plain, unknown)}
+    again = {bytes([10 + order]): wish(10 + order, order, 1, "ack") for order in (6, 7, 8, 9)}
+    assert taken_up(asked | again, asked.keys()) == {bytes([17]), bytes([19])}
+    assert taken_up(asked | again, asked.keys() | again.keys()) == set()

@@ -223,5 +223,7 @@ async def dies(wishes: Wishes, call: Call, arm: Callable[[Callable[[], None]], N
         wire.behave()
         wire.cut()
     if killed:
+        # Also who has come to the point just after its answer.
+        await api.kill()
         await world.restart(0)
     return killed

@@ -4,39 +4,24 @@ Its last column is asked for the orders of each line: whether their mails to cus
 meanwhile, or wait; and after all of it, whether each has gone out.
 """
 
-import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from uuid import uuid4
 
 import httpx
 import pytest
-from PIL import Image
 
 from app.domain.catalog.service.products import PUSH
-from sandbox.mercadopago_notifier import signature
-from tests.chaos.journal import Call
 from tests.chaos.proving import prove
 from tests.chaos.results import Goals
 from tests.chaos.settling import run_job
-from tests.chaos.shoppers import CONTACT, Mall
-from tests.chaos.wishes import Wishes
+from tests.chaos.shoppers import Mall
+from tests.chaos.stall import CALLS, LATER, OK, QUICK_CALLS, SENDING, WAITS, Stall, cell, prepared, with_a_sheet
 from tests.chaos.world import World
-from tests.races.arena import Buyer
 
 pytestmark = [pytest.mark.races, pytest.mark.shows("R0")]
 # Nobody waits longer for a verdict about money while the provider is away.
 PROVIDER_SECONDS = 6.0
-OK, LATER, WAITS = "ok", "503", "waits"
-SENDING = "mail, push"
-SENT_SECONDS = 30.0
-_SENT = """
-    SELECT (SELECT count(*) FROM mail WHERE kind = 'order_created' AND reference = ANY($1) AND status = 'sent')
-         + (SELECT count(*) FROM push_log
-             WHERE user_id = $2 AND (data ->> 'order_id')::bigint = ANY($1) AND state = 'sent')
-"""
 _MISSING = """
     SELECT o.id, m.status AS mail, p.state AS push FROM unnest($1::bigint[]) AS o (id)
       LEFT JOIN mail m ON m.kind = 'order_created' AND m.reference = o.id
@@ -54,117 +39,6 @@ _PUSHED = "SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = $
 _STALE = "SELECT count(*) FROM dollar_rate WHERE is_active AND stale_since IS NOT NULL"
 
 
-def picture() -> bytes:
-    """Another each time: what is there already is not sent."""
-    out = io.BytesIO()
-    Image.frombytes("RGB", (8, 2), (uuid4().bytes * 3)).save(out, "PNG")
-    return out.getvalue()
-
-
-@dataclass
-class Stall:
-    """All that is asked, prepared while all was well: of what can be asked for only once, one for each time.
-
-    `keeper` is the member of staff who hears of new orders; `placed` are the orders of the line that is asked for.
-    """
-
-    world: World
-    wishes: Wishes
-    mall: Mall
-    hold: Call
-    held: list[Call]
-    unpaid: list[Call]
-    paid: dict[str, int]
-    number: str
-    strangers: list[Buyer]
-    keeper: Buyer
-    placed: list[int] = field(default_factory=list)
-
-    async def browse(self, http: httpx.AsyncClient) -> httpx.Response:
-        return await http.get(f"/api/products/{self.mall.products[0]}/")
-
-    async def reserve(self, http: httpx.AsyncClient) -> httpx.Response:
-        body = {"promo_id": self.mall.shop.promo, "quantity": 1}
-        return await http.post("/cart/reserve", headers=self.strangers.pop().headers, json=body)
-
-    async def confirm(self, http: httpx.AsyncClient) -> httpx.Response:
-        """Of a hold that was bought already: the same order again."""
-        return await http.put("/cart/checkout", headers=self.wishes.owner(self.hold), json=self.hold.body)
-
-    async def cancel(self, http: httpx.AsyncClient) -> httpx.Response:
-        held = self.held.pop()
-        return await http.put("/cart/cancel", headers=self.wishes.owner(held), json=held.body)
-
-    async def order(self, http: httpx.AsyncClient) -> httpx.Response:
-        line = {"product_id": self.mall.products[0], "quantity": 1}
-        body = {**CONTACT, "recipient_name": f"Tabla {uuid4().hex[:8]}", "products_data": [line]}
-        answer = await http.post("/api/orders/", headers=self.wishes.owner(self.hold), json=body)
-        if answer.status_code == 201:
-            self.placed.append(answer.json()["id"])
-        return answer
-
-    async def pay(self, http: httpx.AsyncClient) -> httpx.Response:
-        order = self.unpaid.pop()
-        body = {"order_id": order.answer["id"]}
-        return await http.post("/api/payments/create/", headers=self.wishes.owner(order), json=body)
-
-    async def refund(self, http: httpx.AsyncClient) -> httpx.Response:
-        staff = self.world.arena.staff.headers
-        body = {"order_id": self.paid[str(http.base_url)], "amount": "1.00"}
-        return await http.post("/api/payments/refund/", headers=staff, json=body)
-
-    async def webhook(self, http: httpx.AsyncClient) -> httpx.Response:
-        request_id, stamp = str(uuid4()), str(int(time.time()))
-        signed = signature(self.number, request_id, stamp)
-        headers = {"X-Request-Id": request_id, "X-Signature": f"ts={stamp},v1={signed}"}
-        query = {"data.id": self.number, "type": "payment"}
-        body = {"type": "payment", "action": "payment.updated", "data": {"id": self.number}}
-        return await http.post("/api/payments/webhook/", params=query, headers=headers, json=body)
-
-    async def admin(self, http: httpx.AsyncClient) -> httpx.Response:
-        return await http.get("/api/orders/pending/", headers=self.world.arena.staff.headers)
-
-    async def upload(self, http: httpx.AsyncClient) -> httpx.Response:
-        files = {"image": ("a.png", picture(), "image/png")}
-        return await http.patch(f"/api/products/{self.mall.products[0]}/", headers=self.keeper.headers, files=files)
-
-    async def sheet(self, http: httpx.AsyncClient) -> httpx.Response:
-        return await http.get("/api/products/sync/validate/", headers=self.keeper.headers)
-
-    async def rate(self, http: httpx.AsyncClient) -> httpx.Response:
-        return await http.post("/api/payments/update-dollar-rate/")
-
-    async def sent(self, orders: Sequence[int]) -> int:
-        """How many mails and pushes about these orders have gone out: of all, two for each."""
-        return int(await self.world.value(_SENT, orders, self.keeper.id))
-
-    async def sending(self, wanted: str) -> str:
-        """The last column's cell, of the orders that were placed on this line."""
-        if wanted == OK:
-            await self.world.until(self.all_sent, "mails and pushes have gone out", SENT_SECONDS)
-            return OK
-        return WAITS if self.placed and not await self.sent(self.placed) else "some sent, or nothing to send"
-
-    async def all_sent(self) -> bool:
-        return await self.sent(self.placed) == 2 * len(self.placed)
-
-
-CALLS: Mapping[str, Callable[[Stall, httpx.AsyncClient], Awaitable[httpx.Response]]] = {
-    "browse": Stall.browse,
-    "reserve": Stall.reserve,
-    "confirm": Stall.confirm,
-    "cancel": Stall.cancel,
-    "order": Stall.order,
-    "pay": Stall.pay,
-    "refund": Stall.refund,
-    "webhook": Stall.webhook,
-    "admin": Stall.admin,
-    "upload": Stall.upload,
-    "sheet": Stall.sheet,
-    "rate": Stall.rate,
-}
-# What staff do with other providers' help is asked in full alone.
-QUICK_CALLS = tuple(name for name in CALLS if name not in {"upload", "sheet", "rate"})
 ALL_OK = dict.fromkeys((*CALLS, SENDING), OK)
 # Under each part that is down: what each call answers, and what becomes of mails and pushes.
 MATRIX: Mapping[str, Mapping[str, str]] = {
@@ -232,55 +106,18 @@ async def _mend(world: World, part: str) -> None:
         await world.tell("/__emu__/faults/clear")
 
 
-def cell(answer: httpx.Response) -> str:
-    """What an answer is in the table."""
-    if answer.status_code == 503:
-        return LATER if "retry-after" in answer.headers else "503 without Retry-After"
-    return OK if answer.is_success else f"{answer.status_code} {answer.text[:120]}"
-
-
-@asynccontextmanager
-async def on_duty(world: World) -> AsyncIterator[Buyer]:
-    """A member of staff with a device who hears of new orders at any hour."""
-    (keeper,) = await world.arena.enrol(1, staff=True)
-    token, hours = {"token": f"matrix-{uuid4().hex}"}, dict.fromkeys(("start", "end"), "00:00")
-    async with httpx.AsyncClient(base_url=world.doors[0], headers=keeper.headers, timeout=20) as http:
-        settings = {f"notification_{side}_hour": hour for side, hour in hours.items()}
-        (await http.put("/api/notifications/settings/", json=settings)).raise_for_status()
-        registered = await http.post("/api/notifications/register-token/", json={**token, "platform": "android"})
-        registered.raise_for_status()
-        yield keeper
-        removed = await http.request("DELETE", "/api/notifications/remove-token/", json=token)
-        removed.raise_for_status()
-
-
 @pytest.fixture
 async def stall(world: World, mall: Mall, seed: int, full_rounds: bool) -> AsyncIterator[Stall]:
     """In full, pictures are kept by their provider."""
-    wishes = Wishes(world, mall, seed)
     times = len(MATRIX if full_rounds else QUICK_PARTS) * len(world.doors)
     async with AsyncExitStack() as stack:
         if full_rounds:
             stack.push_async_callback(world.serve)
             await world.serve(MEDIA_BACKEND="cloudinary")
-        paid = {door: await wishes.paid() for door in world.doors}
-        unpaid = [await wishes.insist(await wishes.make("order")) for _ in range(times)]
-        held = [await wishes.make("release") for _ in range(times)]
-        hold = await wishes.insist(await wishes.make("confirm"))
-        (last, *_) = reversed(await world.told("/mercadopago/__emu__/ledger"))
-        strangers = await world.arena.enrol(times)
-        keeper = await stack.enter_async_context(on_duty(world))
-        prepared = Stall(world, wishes, mall, hold, held, unpaid, paid, str(last["payment_id"]), strangers, keeper)
+        opened = await stack.enter_async_context(prepared(world, mall, seed, times))
         if full_rounds:
-            await with_a_sheet(prepared)
-        yield prepared
-
-
-async def with_a_sheet(stall: Stall) -> None:
-    """There is one to look at: it has a product."""
-    body = {"product_id": stall.mall.products[0]}
-    async with httpx.AsyncClient(base_url=stall.world.doors[0], timeout=20) as http:
-        (await http.post("/api/products/sync/", headers=stall.keeper.headers, json=body)).raise_for_status()
+            await with_a_sheet(opened)
+        yield opened
 
 
 async def test_what_each_caller_sees(stall: Stall, goals: Goals, full_rounds: bool) -> None:

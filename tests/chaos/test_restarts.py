@@ -17,7 +17,7 @@ from tests.chaos.results import Goals
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, pytest.mark.alone]
 DRAIN_SECONDS = 10.0
 ASK_SECONDS = 0.25
 

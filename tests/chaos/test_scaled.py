@@ -15,16 +15,28 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.db.commits import COMMIT_SECONDS
 from tests.chaos.checker import check
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
 from tests.chaos.scaled import ScaledWorld
 from tests.chaos.settling import settle
 from tests.chaos.shoppers import Crowd, Mall
+from tests.chaos.stall import CALLS, LATER, OK, QUICK_CALLS, cell, prepared
 from tests.factories_catalog import make_category, make_product
 
 pytestmark = pytest.mark.races
 FAILOVER_SECONDS, BOUNCE_SECONDS = 10.0, 5.0
+# For a commit, and for what comes before it.
+WRITTEN_SECONDS = COMMIT_SECONDS + 0.5
+# Answered without writing: the second confirmation of a hold is told of the first.
+READING = ("browse", "confirm", "admin")
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+_WRITTEN = """
+    SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM reservation), (SELECT count(*) FROM stock_ledger),
+           (SELECT count(*) FROM payment_attempt), (SELECT count(*) FROM payment_refund),
+           (SELECT count(*) FROM payment_notification)
+"""
 # A bouncer of one's own building, newer than the system's; it is told that statements follow their clients.
 CURRENT = os.environ.get("PGBOUNCER_CURRENT", "")
 
@@ -138,6 +150,54 @@ async def test_a_reader_that_dies_is_not_missed(world: ScaledWorld) -> None:
             assert (await http.get("/api/products/")).status_code == 200
     await asyncio.to_thread(world.reader.start)
     await _read_at_the_standby(world, await world.counted("relampago_standby_reads_total", by="standby"))
+
+
+@pytest.mark.shows("R0b")
+async def test_no_replica_is_there(world: ScaledWorld, mall: Mall, seed: int, goals: Goals) -> None:
+    """Commits wait for one of them: who reads notices nothing, who writes learns soon that nobody knows."""
+    odd: list[str] = []
+    took: dict[str, float] = {}
+    async with prepared(world, mall, seed, len(world.doors)) as stall:
+        for replica in world.replicas:
+            await asyncio.to_thread(replica.stop)
+        known = tuple((await world.sql(_WRITTEN))[0])
+        for door in world.doors:
+            async with httpx.AsyncClient(base_url=door, timeout=30) as http:
+                for call in QUICK_CALLS:
+                    begun, wanted = time.monotonic(), OK if call in READING else LATER
+                    found = cell(await CALLS[call](stall, http))
+                    took[f"{call} at {door}"] = time.monotonic() - begun
+                    if found != wanted:
+                        odd.append(f"{call} at {door}: {found} instead of {wanted}")
+        # What no replica has must not be seen either: a failover would take it away again.
+        if tuple((await world.sql(_WRITTEN))[0]) != known:
+            odd.append("something was committed")
+        waiting = await world.value(_WAITING)
+        for replica in world.replicas:
+            await asyncio.to_thread(replica.start)
+
+        async def committed() -> bool:
+            return tuple((await world.sql(_WRITTEN))[0]) > known
+
+        await world.until(committed, "what waited is committed")
+        async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+
+            async def ordered() -> bool:
+                return (await stall.order(http)).status_code == 201
+
+            back = await world.until(ordered, "an order is taken", 60.0, 0.1)
+    await prove(world, stall.wishes.client)
+    # By then four wait, and that door knows it.
+    slowest, last = max(took.values()), took[f"webhook at {world.doors[1]}"]
+    figure = (
+        f"{len(took)} cells, {len(odd)} odd, answers after at most {slowest:.1f} s, {last:.1f} s once four wait; "
+        f"{waiting} were left and committed later; orders are taken {back:.1f} s after the replicas started"
+    )
+    held = not odd and slowest <= WRITTEN_SECONDS and last <= 0.5 and 4 <= waiting <= 8
+    goals.note(
+        "R0b", "no synchronous replica: reads go on, writes have a 503 within 3 s, nothing half", figure, held=held
+    )
+    assert held, (figure, odd)
 
 
 @pytest.mark.shows("R10")

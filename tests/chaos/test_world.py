@@ -12,6 +12,10 @@ from tests.chaos.settling import settle
 from tests.chaos.shoppers import Crowd, Mall
 from tests.chaos.world import World
 
+_NEXT = """
+    UPDATE payment SET check_at = now() - interval '1 hour' WHERE order_id = $1 AND check_at IS NOT NULL RETURNING id
+"""
+
 
 async def test_nothing_happens_to_nobody(world: World, mall: Mall, seed: int) -> None:
     async with Crowd(world, mall, seed) as crowd:
@@ -49,9 +53,12 @@ async def test_a_broken_promise_is_seen(world: World, mall: Mall, seed: int) -> 
     await world.sql(take.format("+"), mall.shop.pool_id)
 
     # Somebody pays a page a second time, and the shop was not told.
-    paid = next(world.journal.of("pay", "ack")).answer["init_point"].partition("pref_id=")[2]
-    await world.tell("/mercadopago/__emu__/pay", {"preference_id": paid, "notify": False})
+    paid = next(world.journal.of("pay", "ack"))
+    page = paid.answer["init_point"].partition("pref_id=")[2]
+    await world.tell("/mercadopago/__emu__/pay", {"preference_id": page, "notify": False})
     assert any("unknown here" in one for one in (await check(world)).found)
+    # Of thousands that are asked about in their turn, it is the next.
+    assert await world.sql(_NEXT, paid.facts["order"])
     await settle(world)
     (await check(world)).prove()
 

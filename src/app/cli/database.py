@@ -27,7 +27,7 @@ def migrations(settings: Settings) -> SQLAlchemyAsyncConfig:
     """What the commands work on: the settings' database, our tables and our revisions."""
     location = str(migrations_folder())
     return SQLAlchemyAsyncConfig(
-        engine_instance=create_engine(settings, name="relampago-cli"),
+        engine_instance=create_engine(settings, name="relampago-cli", patient=True),
         metadata=Base.metadata,
         create_all=False,
         alembic_config=AlembicAsyncConfig(

@@ -45,7 +45,7 @@ def run(work: Callable[[AsyncSession, Settings], Awaitable[T]]) -> T:
 
 
 async def _in_transaction(work: Callable[[AsyncSession, Settings], Awaitable[T]], settings: Settings) -> T:
-    engine = create_engine(settings, name="relampago-cli")
+    engine = create_engine(settings, name="relampago-cli", patient=True)
     try:
         await clock.ask(engine)
         async with session_maker(engine)() as session, session.begin():

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.db.addresses import with_driver
+from app.db.commits import Connection, PatientConnection
 from app.db.pooling import engine_arguments
 from app.metrics import POOL_WAIT
 from app.settings import Settings
@@ -28,11 +29,16 @@ class TimedPool(AsyncAdaptedQueuePool):
 
 
 def create_engine(
-    settings: Settings, *, name: str = "relampago-api", url: str = "", seconds: float = STATEMENT_SECONDS
+    settings: Settings,
+    *,
+    name: str = "relampago-api",
+    url: str = "",
+    seconds: float = STATEMENT_SECONDS,
+    patient: bool = False,
 ) -> AsyncEngine:
     """A pool of asyncpg connections. Waiting for one is bounded, so that overload is an answer and not a queue.
 
-    `url` is another database than the settings' primary; no statement is waited for longer than `seconds`.
+    `url` is another database than the primary; `seconds` bounds each statement, a moment each commit unless `patient`.
     """
     engine = create_async_engine(
         with_driver(url) if url else settings.sqlalchemy_url,
@@ -45,6 +51,7 @@ def create_engine(
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": seconds,
+            "connection_class": PatientConnection if patient else Connection,
             **engine_arguments(settings.database_pooler, name),
         },
     )

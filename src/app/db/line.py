@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from app.db.commits import Connection, Refused, must_wait
 from app.db.pooling import Way, driver_arguments, keeps_statements, way_of
 
 CONNECT_SECONDS = 5.0
@@ -19,14 +20,26 @@ TRIES = 3
 class Line:
     """For one caller at a time; each call is a transaction of its own. A broken connection fails that call alone."""
 
-    def __init__(self, dsn: Way | str, *, name: str, seconds: float, settings: Mapping[str, str] | None = None) -> None:
-        """`seconds` bounds each call; `settings` are the server's, for this connection."""
+    def __init__(
+        self,
+        dsn: Way | str,
+        *,
+        name: str,
+        seconds: float,
+        settings: Mapping[str, str] | None = None,
+        commits: bool = False,
+    ) -> None:
+        """`seconds` bounds each call; `settings` are the server's, for this connection.
+
+        A line that `commits` does not cancel what takes longer, but leaves it to itself (see `app.db.commits`).
+        """
         way = way_of(dsn)
         self._dsn = way.dsn
         self._seconds = seconds
         self._arguments = driver_arguments(way.pooler, name, settings)
+        self._commits = commits
         self._in_transaction = not keeps_statements(way.pooler)
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Connection | None = None
         self._opening = asyncio.Lock()
 
     async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
@@ -37,9 +50,11 @@ class Line:
             # The driver's words for a server that has ended the connection between two calls of ours.
             raise asyncpg.InterfaceError("the connection has broken") from error
 
-    async def _fetch(self, connection: asyncpg.Connection, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+    async def _fetch(self, connection: Connection, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         try:
             rows = await self._asked(connection, statement, arguments)
+        except Refused:
+            raise
         except asyncpg.PostgresError as error:
             if str(error.sqlstate).startswith(LAST_WORDS):
                 connection.terminate()
@@ -50,21 +65,35 @@ class Line:
             raise
         return rows
 
-    async def _asked(
-        self, connection: asyncpg.Connection, statement: str, arguments: tuple[Any, ...]
+    async def _asked(self, connection: Connection, statement: str, arguments: tuple[Any, ...]) -> list[asyncpg.Record]:
+        if self._commits:
+            return await connection.in_time(self._sent(connection, statement, arguments, None), self._seconds)
+        return await self._sent(connection, statement, arguments, self._seconds)
+
+    async def _sent(
+        self, connection: Connection, statement: str, arguments: tuple[Any, ...], seconds: float | None
     ) -> list[asyncpg.Record]:
         rows: list[asyncpg.Record]
         if not self._in_transaction:
-            rows = await connection.fetch(statement, *arguments, timeout=self._seconds)
+            await self._look(connection)
+            rows = await connection.fetch(statement, *arguments, timeout=seconds)
             return rows
-        async with asyncio.timeout(self._seconds), connection.transaction():
+        async with asyncio.timeout(seconds), connection.transaction():
+            await self._look(connection)
             rows = await connection.fetch(statement, *arguments)
         return rows
 
-    async def _open(self) -> asyncpg.Connection:
+    async def _look(self, connection: Connection) -> None:
+        """Raises Refused when a commit would have to wait."""
+        if self._commits and await must_wait(connection):
+            raise Refused
+
+    async def _open(self) -> Connection:
         async with self._opening:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, **self._arguments)
+                self._connection = await asyncpg.connect(
+                    self._dsn, timeout=CONNECT_SECONDS, connection_class=Connection, **self._arguments
+                )
             return self._connection
 
     async def close(self) -> None:

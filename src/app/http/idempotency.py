@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy import BigInteger, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.db.failures import app_error_of
+from app.db.failures import app_error_of, constraint_of
 from app.db.line import Line
 from app.db.transaction import answer_late, request_session, roll_back
 from app.errors import AppError, Conflict, Invalid
@@ -226,7 +226,9 @@ class _Recorder:
                     await self._store(ticket, start)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the work is not to stand without its key
                     await roll_back(error, self.scope)
-                    await answer_late(error, self.scope, self.receive, self.send)
+                    # The first request's commit came to its end meanwhile: asked again, it is repeated.
+                    late = StillRunning() if constraint_of(error) == "pk_idempotency_key" else error
+                    await answer_late(late, self.scope, self.receive, self.send)
                     return
             await self.send(start)
             # After the commit and before the answer: whoever asks again at once finds the key free.
@@ -243,7 +245,6 @@ class _Recorder:
 
     async def _store(self, ticket: Ticket, start: Any) -> None:
         headers = {name.decode(): value.decode() for name, value in start["headers"] if name.lower() in _KEPT}
-        values = {"digest": ticket.digest, "fingerprint": ticket.fingerprint, "status": start["status"]}
-        values["user_id"] = ticket.user_id
-        connection: Connection = ASGIConnection(self.scope)
-        await request_session(connection).execute(_STORE, values | {"headers": headers, "body": self.body})
+        values: dict[str, Any] = {"digest": ticket.digest, "fingerprint": ticket.fingerprint, "status": start["status"]}
+        values |= {"user_id": ticket.user_id, "headers": headers, "body": self.body}
+        await request_session(ASGIConnection(self.scope)).execute(_STORE, values)

@@ -105,7 +105,7 @@ async def _import(
     size: int,
     dry_run: bool,
 ) -> Report:
-    engine = create_engine(settings, name="relampago-import")
+    engine = create_engine(settings, name="relampago-import", patient=True)
     try:
         async with open_source(url, labels, settings.zone) as source:
             return await Import(engine, source, choices, size=size, dry_run=dry_run).run(tell)

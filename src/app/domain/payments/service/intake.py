@@ -6,13 +6,14 @@ import asyncpg
 import msgspec
 
 from app.db.coalesce import Coalescer
+from app.db.commits import COMMIT_SECONDS
 from app.db.failures import app_error_of, is_one_calls_fault
 from app.db.line import Line, fetch_again
 from app.db.pooling import Way
 from app.jobs.queue import announced
 
 BATCH = 64
-SECONDS = 5.0
+SECONDS = COMMIT_SECONDS
 EVENT_JOB = "payments:apply_event"
 STATEMENT = "SELECT payment_told($1, $2, $3, $4, $5, $6)"
 
@@ -33,7 +34,7 @@ class Intake:
     def __init__(self, dsn: Way | str) -> None:
         """Raises UnknownJob: better here than for each notification."""
         announced(EVENT_JOB).check({"resource": ""})
-        self._line = Line(dsn, name="relampago-notifications", seconds=SECONDS)
+        self._line = Line(dsn, name="relampago-notifications", seconds=SECONDS, commits=True)
         # What was told twice is kept once, so that a batch of which nobody knows what became may be sent again.
         self._together = Coalescer(self._keep, limit=BATCH, splits=is_one_calls_fault)
 

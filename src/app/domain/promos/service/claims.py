@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from app.db.coalesce import Coalescer
+from app.db.commits import COMMIT_SECONDS
 from app.db.failures import app_error_of, is_one_calls_fault
 from app.db.line import Line, fetch_again
 from app.db.pooling import Way
@@ -18,7 +19,7 @@ from app.errors import Unavailable
 from app.metrics import LOCK_WAIT
 
 BATCH = 64
-SECONDS = 5.0
+SECONDS = COMMIT_SECONDS
 # A claim that may not be refused and cannot be served asks again for so long, each time waiting for the slots' locks.
 # Not so often: where holds run out all the time, others may be quicker any number of times.
 PATIENCE_SECONDS = 4.0
@@ -61,8 +62,8 @@ class ClaimEngine:
 
     def __init__(self, dsn: Way | str, *, hold_seconds: int) -> None:
         self.hold_seconds = hold_seconds
-        self._quick = Line(dsn, name="relampago-claims", seconds=SECONDS)
-        self._slow = Line(dsn, name="relampago-claims-patient", seconds=SECONDS)
+        self._quick = Line(dsn, name="relampago-claims", seconds=SECONDS, commits=True)
+        self._slow = Line(dsn, name="relampago-claims-patient", seconds=SECONDS, commits=True)
         self._eager = Coalescer(self._send_eagerly, limit=BATCH, splits=is_one_calls_fault)
         self._patient: Coalescer[Ask, Verdict] = Coalescer(self._send_patiently, limit=BATCH, splits=is_one_calls_fault)
 
