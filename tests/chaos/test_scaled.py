@@ -32,10 +32,12 @@ WRITTEN_SECONDS = COMMIT_SECONDS + 0.5
 # Answered without writing: the second confirmation of a hold is told of the first.
 READING = ("browse", "confirm", "admin")
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+# Each of them only grows: a hold that ends goes from the one table to the other.
 _WRITTEN = """
-    SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM reservation), (SELECT count(*) FROM stock_ledger),
-           (SELECT count(*) FROM payment_attempt), (SELECT count(*) FROM payment_refund),
-           (SELECT count(*) FROM payment_notification)
+    SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM stock_ledger), (SELECT count(*) FROM payment_attempt),
+           (SELECT count(*) FROM payment_refund), (SELECT count(*) FROM payment_notification), ended.holds,
+           ended.holds + (SELECT count(*) FROM reservation)
+      FROM (SELECT count(*) AS holds FROM reservation_finished) AS ended
 """
 # A bouncer of one's own building, newer than the system's; it is told that statements follow their clients.
 CURRENT = os.environ.get("PGBOUNCER_CURRENT", "")
