@@ -1,9 +1,9 @@
-"""The project's own sources, parsed once, for the tests that read code instead of running it."""
+"""The project's own sources, each parsed at most once, for the tests that read code instead of running it."""
 
 import ast
 import os
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +29,15 @@ class Source:
         self.path = path
         self.name = path.relative_to(ROOT).as_posix()
         self.text = path.read_text(encoding="utf-8")
-        self.tree = ast.parse(self.text)
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of its tree: many rules look through it, and walking is the most of what they would do."""
+        return tuple(ast.walk(self.tree))
 
     @property
     def module(self) -> str:
@@ -38,11 +46,11 @@ class Source:
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def functions(self) -> list[Function]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        return [node for node in self.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Line and dotted name of everything that is imported; `from a import b` is `a.b` when that is a module."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -62,7 +70,13 @@ def _is_module(name: str) -> bool:
 @cache
 def sources(folder: str) -> tuple[Source, ...]:
     """Every Python file below a folder of the project."""
-    return tuple(Source(path) for path in sorted((ROOT / folder).rglob("*.py")))
+    return tuple(_source(path) for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+@cache
+def _source(path: Path) -> Source:
+    """It lies in several folders that are asked for."""
+    return Source(path)
 
 
 def files() -> Iterator[Path]:

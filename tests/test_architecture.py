@@ -143,7 +143,7 @@ def test_pure_modules_are_told_the_time() -> None:
         source.at(node.lineno)
         for source in sources("src/app/domain")
         if _is_a(source, "rules", "states") or ".pricing" in source.module
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "monotonic", "time"}
         if isinstance(node.value, ast.Name | ast.Attribute) and _last_name(node.value) in {"datetime", "date", "time"}
     ]
@@ -169,7 +169,7 @@ def test_queries_and_services_do_not_end_the_transaction() -> None:
     offences = [
         source.at(node.lineno)
         for source in sources("src/app/domain")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if node.func.attr in {"commit", "rollback"}
     ]
@@ -181,7 +181,7 @@ def test_autocommit_is_not_used() -> None:
     offences = [
         source.at(node.lineno)
         for source in sources("src/app")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if (isinstance(node, ast.keyword) and node.arg == "before_send_handler")
         or (isinstance(node, ast.Name | ast.Attribute) and "autocommit" in _last_name(node))
     ]
@@ -192,7 +192,7 @@ def test_domains_are_joined_by_table_names() -> None:
     """A foreign key names its table; a relationship stays in its domain and loads nothing by itself."""
     offences = []
     for source in sources("src/app/domain"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if not isinstance(node, ast.Call) or _last_name(node.func) not in {"ForeignKey", "relationship"}:
                 continue
             if _last_name(node.func) == "ForeignKey" and not isinstance(node.args[0], ast.Constant):
@@ -226,7 +226,7 @@ def test_no_relative_import() -> None:
         source.at(node.lineno)
         for folder in ("src", "tests", "alembic", "bench")
         for source in sources(folder)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert offences == []
@@ -291,7 +291,7 @@ def test_names_say_what_is_inside() -> None:
     classes = [
         f"{source.at(node.lineno)} {node.name}"
         for source in sources("src")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef) and re.search(r"(Utils?|Helpers?|Manager)$", node.name)
     ]
     assert modules + classes == []
@@ -310,7 +310,7 @@ def test_no_secret_is_compared_with_an_operator() -> None:
     """`==` tells by its time how much was right: `hmac.compare_digest` does not."""
     offences = []
     for source in sources("src/app"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if not isinstance(node, ast.Compare) or not any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
                 continue
             sides = [node.left, *node.comparators]

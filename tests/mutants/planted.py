@@ -200,7 +200,7 @@ PLANTED: dict[str, Planted] = {
         "",
         (
             "tests/http/test_idempotency.py::test_many_at_once_are_one",
-            "tests/chaos/test_keys.py::test_fifty_at_once_are_one[order]",
+            "tests/chaos/test_keys.py::test_fifty_at_once_are_one[cancel]",
         ),
         besides=(
             ("src/app/http/idempotency.py", '        if not row["mine"]:\n', '        if row["mine"] is None:\n'),

@@ -58,7 +58,9 @@ Case = tuple[str, re.Pattern[Any], tuple[str, ...]]
 
 def calls(source: Source) -> Iterator[ast.Call]:
     """Those of functions of `re` that are given a pattern."""
-    for node in ast.walk(source.tree):
+    if "re." not in source.text:
+        return
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             function = node.func
             if isinstance(function.value, ast.Name) and function.value.id == "re" and function.attr != "escape":
@@ -86,7 +88,7 @@ def looked_for(name: str, own: Source) -> bool:
     """Whether anything but `match` and `fullmatch` is asked of what bears this name, or may be: where it is seen."""
     uses, anchored = 0, 0
     for source in (own,) if name.startswith("_") else sources("src/app"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes if name in source.text else ():
             uses += isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
             uses += isinstance(node, ast.Attribute) and node.attr == name
             if isinstance(node, ast.Attribute) and node.attr in ANCHORED:
