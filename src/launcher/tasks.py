@@ -158,6 +158,8 @@ def _with_test_database(module: str, *arguments: str) -> int:
     found = database.open_test_database()
     debian.install_for_tests()
     try:
+        # Hundreds of processes are started meanwhile: where nothing may be cached, each would compile the project.
+        foreground([str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", "src"], {})
         return foreground([str(VENV_PYTHON), "-m", module, *arguments], {"TEST_DATABASE_URL": found.url})
     finally:
         found.release()

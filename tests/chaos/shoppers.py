@@ -48,9 +48,18 @@ class Crowd:
     """Shoppers who shop until they are told to go home; `calls` counts what they have asked for."""
 
     def __init__(
-        self, world: World, mall: Mall, seed: int, *, size: int = 12, pause: float = 0.02, client: Client | None = None
+        self,
+        world: World,
+        mall: Mall,
+        seed: int,
+        *,
+        size: int = 12,
+        pause: float | None = None,
+        client: Client | None = None,
     ) -> None:
-        self.world, self.mall, self.size, self.pause = world, mall, size, pause
+        """`pause` is how long a shopper thinks in the mean between two calls, in seconds; else as long as in there."""
+        self.world, self.mall, self.size = world, mall, size
+        self.pause = world.thought_seconds if pause is None else pause
         self.client = client or world.client()
         self.seed = seed
         self._home = asyncio.Event()

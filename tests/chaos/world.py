@@ -44,10 +44,12 @@ class World:
     def __init__(self, folder: Path, *, quick: bool, options: tuple[str, ...] = ()) -> None:
         """In a quick one workers beat every second, and who has been silent for some is soon taken for dead.
 
+        Its shoppers think for longer between two calls: while something comes back they would only keep it from it.
         `options` are further settings of the database's.
         """
         self.folder = folder
         self.heartbeat_seconds = 1 if quick else HEARTBEAT_SECONDS
+        self.thought_seconds = 0.1 if quick else 0.02
         self.cluster = OwnCluster(options)
         self.api_ports = [free_port(), free_port()]
         self.sandbox_port, self.smtp_port = free_port(), free_port()

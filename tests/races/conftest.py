@@ -33,7 +33,7 @@ PAIRS = (
     "critical pairs, all orders of their transactions' statements (payments: but for those that are all one);"
     " inside of functions those of at most 2 interruptions: no anomaly"
 )
-QUICK_ROUNDS, FULL_ROUNDS = 20, 200
+QUICK_ROUNDS, FULL_ROUNDS = 10, 200
 Round = Callable[[Arena], Awaitable[None]]
 Repeat = Callable[..., Awaitable[None]]
 A = TypeVar("A")

@@ -53,6 +53,7 @@ BAD_TIME = "Time has wrong format. Use one of these formats instead: hh:mm[:ss[.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{0,40}(\.[0-9]{0,40})?", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d{1,6}\d*)?)?\s?([Zz]|[+-]\d\d(:?\d\d)?)?", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EMAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+",
@@ -96,7 +97,7 @@ def refuse_unstorable(text: str) -> None:
     """Raises FieldError for what PostgreSQL's UTF-8 text cannot hold."""
     if "\x00" in text:
         raise FieldError(NUL)
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise FieldError(SURROGATE)
 
 
