@@ -23,7 +23,6 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from xdist.scheduler import LoadFileScheduling
-from xdist.workermanage import WorkerController
 
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings, load_settings
@@ -42,7 +41,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789abcdef-0123456789abcdef"
 # Their suites share servers that take seconds to start. In full the races take so long that each starts its own.
 WORLDS = {"quick": ("tests/chaos/", "tests/races/"), "full": ("tests/chaos/",)}
-LONGEST = "tests/chaos/"
 # Tests that are not about throttles call as often as they like.
 UNTHROTTLED = {f"THROTTLE_{scope.upper()}": "off" for scope in RATES}
 
@@ -91,12 +89,6 @@ class ByWorld(LoadFileScheduling):
         file: str = super()._split_scope(nodeid)
         worlds = WORLDS[self.config.getoption("--rounds")]
         return next((folder for folder in worlds if file.startswith(folder)), file)
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        """The world of many processes waits more than it works: it begins, and others' work fills its pauses."""
-        if LONGEST in self.workqueue:
-            self.workqueue.move_to_end(LONGEST, last=False)
-        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWorld:
