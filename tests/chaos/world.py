@@ -49,7 +49,7 @@ class World:
         """
         self.folder = folder
         self.heartbeat_seconds = 1 if quick else HEARTBEAT_SECONDS
-        self.thought_seconds = 0.1 if quick else 0.02
+        self.thought_seconds = 0.2 if quick else 0.02
         self.cluster = OwnCluster(options)
         self.api_ports = [free_port(), free_port()]
         self.sandbox_port, self.smtp_port = free_port(), free_port()
