@@ -25,13 +25,15 @@ _BRING_FORWARD = (
     "UPDATE reservation SET expires_at = clock_timestamp() - interval '1 ms' WHERE expires_at > clock_timestamp()",
     # A retry that waits for its time, a mail or a push whose sender may have died, money that is asked about later.
     _RETRY_NOW,
-    "UPDATE payment SET check_at = least(check_at, now()) WHERE check_at IS NOT NULL",
     "UPDATE payment_refund SET busy_until = NULL WHERE state = 'requested'",
     """UPDATE payment_attempt
           SET created_at = created_at - interval '5 minutes', updated_at = updated_at - interval '5 minutes'
         WHERE state = 'requested'""",
     """UPDATE payment_notification SET received_at = received_at - interval '5 minutes' WHERE handled_at IS NULL""",
 )
+# In quick worlds what was asked about by an earlier suite is not asked about again: with each it would be more. A page
+# that is paid after its suite has ended is found by the checker, as one that the shop knows nothing of.
+_ASK_NOW = "UPDATE payment SET check_at = least(check_at, now()) WHERE check_at IS NOT NULL AND order_id > $1"
 # What has been on its way for ten seconds, to providers that answer at once: its sender is dead. A lease of a mail
 # lasts ninety seconds, one of a push twice as long.
 _END_LEASES = (
@@ -77,6 +79,7 @@ async def settle(world: World, *, seconds: float = 400.0, hurry: bool = True) ->
             await _hurry(world)
         patience = 240.0 if hurry else seconds
         await world.until(lambda: _idle(world, hurry=hurry), "no job waits or runs, no payment is half", patience, 0.3)
+    world.settled_order = await world.value("SELECT COALESCE(max(id), 0) FROM orders")
     return asyncio.get_running_loop().time() - begun
 
 
@@ -95,6 +98,7 @@ async def run_job(world: World, name: str) -> None:
 async def _hurry(world: World) -> None:
     for statement in _BRING_FORWARD:
         await world.sql(statement)
+    await world.sql(_ASK_NOW, world.settled_order if world.quick else 0)
     await hurry_rescue(world)
     for name in ("payments:reconcile", "notifications:sweep"):
         await run_job(world, name)

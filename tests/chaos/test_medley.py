@@ -16,17 +16,17 @@ DRAIN_SECONDS = 10.0
 async def test_everything_is_hit_once(world: World, mall: Mall, seed: int) -> None:
     chance, since = random.Random(seed), len(world.journal.calls)
     async with Crowd(world, mall, seed) as crowd:
-        await crowd.busy(60)
+        await crowd.busy(40)
         await kill_api(world, chance)
-        await crowd.busy(30)
+        await crowd.busy(20)
         rescue = await kill_worker(world, 0)
-        await crowd.busy(30)
+        await crowd.busy(20)
         await world.crash_database()
-        await crowd.busy(60)
+        await crowd.busy(40)
         assert await cut_connections(world) > 0
-        await crowd.busy(60)
+        await crowd.busy(40)
         drains = [await roll_api(world, 1), await roll_worker(world, 1)]
-        await crowd.busy(30)
+        await crowd.busy(20)
     report = await prove(world, crowd.client)
     rescue.cancel()
     assert unknown(world, since) == 0, report.counts

@@ -73,7 +73,7 @@ async def mall(scaled: tuple[ScaledWorld, AsyncExitStack]) -> Mall:
 
 async def test_mixed_load_through_the_bouncer(world: ScaledWorld, mall: Mall, seed: int, full_rounds: bool) -> None:
     async with Crowd(world, mall, seed) as crowd:
-        await crowd.busy(600 if full_rounds else 150)
+        await crowd.busy(600 if full_rounds else 100)
     report = await prove(world, crowd.client)
     assert set(crowd.client.statuses) <= {"200", "201", "400", "409"}
     assert min(report.counts[kind] for kind in ("order ack", "confirm ack", "pay ack")) > 0

@@ -48,6 +48,9 @@ class World:
         `options` are further settings of the database's.
         """
         self.folder = folder
+        self.quick = quick
+        # The newest order when all was settled last.
+        self.settled_order = 0
         self.heartbeat_seconds = 1 if quick else HEARTBEAT_SECONDS
         self.thought_seconds = 0.2 if quick else 0.02
         self.cluster = OwnCluster(options)
