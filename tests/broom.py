@@ -23,7 +23,7 @@ class Broom:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: asyncpg.Connection | None = None
-        self._names: list[str] = []
+        self._names: list[str] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class Broom:
         if self._connection is None:
             self._connection = await asyncpg.connect(self._url)
             await self._connection.execute(SILENCE)
-            self._names = []
+            self._names = None
         names = [name for (name,) in await self._connection.fetch(TABLES)]
         if names != self._names:
             every = "".join(f'DELETE FROM public."{name}";' for name in names if name not in KEPT_TABLES)

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+from functools import cache
 from pathlib import Path
 
 OF_THIS_PROCESS = Path("/proc/self")
@@ -9,13 +10,19 @@ OF_THIS_PROCESS = Path("/proc/self")
 FORGET = "5"
 
 
+@cache
+def _settle() -> None:
+    """Once in a process: what was imported and made by now stays, and takes a second to be looked through each time."""
+    gc.collect()
+    gc.freeze()
+
+
 class Growth:
     """From its making on. What the allocator keeps of earlier work is given back first, or it would hide as much."""
 
     def __init__(self) -> None:
-        # What is alive now need not be looked at by the next one again: all tests' own things take seconds.
+        _settle()
         gc.collect()
-        gc.freeze()
         ctypes.CDLL(None).malloc_trim(0)
         (OF_THIS_PROCESS / "clear_refs").write_text(FORGET, encoding="ascii")
         self._before = _mb("VmRSS")

@@ -42,6 +42,8 @@ SECURITY_ELSEWHERE = (
 GOALS = tuple(ROOT / "tests" / "chaos" / name for name in ("results.json", "parts.json"))
 # One process more than cores: what tests do most is wait, for commits and for servers that start.
 _IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1))
+# From here on a code says which signal ended a program.
+_BY_SIGNAL = 128
 # What pytest ends with when no test is left.
 _NOTHING_CHOSEN = 5
 
@@ -159,7 +161,9 @@ def _with_test_database(module: str, *arguments: str) -> int:
     debian.install_for_tests()
     try:
         # Hundreds of processes are started meanwhile: where nothing may be cached, each would compile the project.
-        foreground([str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", "src"], {})
+        compiled = foreground([str(VENV_PYTHON), "-m", "compileall", "-q", "-j", "0", "src"], {})
+        if compiled >= _BY_SIGNAL:
+            return compiled
         return foreground([str(VENV_PYTHON), "-m", module, *arguments], {"TEST_DATABASE_URL": found.url})
     finally:
         found.release()

@@ -31,8 +31,8 @@ _BRING_FORWARD = (
         WHERE state = 'requested'""",
     """UPDATE payment_notification SET received_at = received_at - interval '5 minutes' WHERE handled_at IS NULL""",
 )
-# In quick worlds what was asked about by an earlier suite is not asked about again: with each it would be more. A page
-# that is paid after its suite has ended is found by the checker, as one that the shop knows nothing of.
+# In quick worlds the payments of before the last settling are not asked about again: each time it would be more. If one
+# of them was paid since and the shop was not told, the checker says so: it knows nothing of what the provider has.
 _ASK_NOW = "UPDATE payment SET check_at = least(check_at, now()) WHERE check_at IS NOT NULL AND order_id > $1"
 # What has been on its way for ten seconds, to providers that answer at once: its sender is dead. A lease of a mail
 # lasts ninety seconds, one of a push twice as long.

@@ -57,7 +57,7 @@ class Crowd:
         pause: float | None = None,
         client: Client | None = None,
     ) -> None:
-        """`pause` is how long a shopper thinks in the mean between two calls, in seconds; else as long as in there."""
+        """`pause` is how long a shopper thinks in the mean before each thing, in seconds; else as the world says."""
         self.world, self.mall, self.size = world, mall, size
         self.pause = world.thought_seconds if pause is None else pause
         self.client = client or world.client()

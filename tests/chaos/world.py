@@ -44,7 +44,7 @@ class World:
     def __init__(self, folder: Path, *, quick: bool, options: tuple[str, ...] = ()) -> None:
         """In a quick one workers beat every second, and who has been silent for some is soon taken for dead.
 
-        Its shoppers think for longer between two calls: while something comes back they would only keep it from it.
+        Its shoppers think for longer before what they do next: while something comes back they would only hinder it.
         `options` are further settings of the database's.
         """
         self.folder = folder
