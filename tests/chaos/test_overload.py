@@ -178,7 +178,7 @@ def said(world: World) -> list[str]:
 
 async def most(callers: Callers, load: Load, *, full_rounds: bool) -> float:
     """Views a second that can be borne. Who pays and buys is there too: they take a part of the machine."""
-    seconds = 20.0 if full_rounds else 2.0
+    seconds = 20.0 if full_rounds else 1.0
     peak, _ = await asyncio.gather(load.closed(callers.contents, CLIENTS, seconds), callers.buy(load, seconds))
     return peak
 
