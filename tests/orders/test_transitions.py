@@ -1,6 +1,10 @@
 """Every move from every status to every status, by the table of the contract."""
 
+import asyncio
+
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tests.factories_catalog import make_product
 from tests.orders.counter import Counter
@@ -18,6 +22,7 @@ TABLE = {
 }
 LET_GO = {"cancelled", "abandoned"}
 MAILS = {"paid": "payment_received", "shipped": "order_shipped"}
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 MATRIX = [(old, new) for old in STATUSES for new in STATUSES]
 
 
@@ -128,3 +133,22 @@ async def test_an_unknown_status(counter: Counter, body: dict[str, object], fiel
     answer = await counter.client.patch(f"/api/orders/{order_id}/update_status/", json=body, headers=staff)
     assert answer.status_code == 400
     assert field in answer.json()
+
+
+@pytest.mark.parametrize(("asked", "ends"), [("cancelled", 200), ("archived", 200), ("pending", 400)])
+async def test_who_meets_a_payment_moves_the_paid_order(
+    counter: Counter, sessions: async_sessionmaker[AsyncSession], asked: str, ends: int
+) -> None:
+    """What the order was before the payment's commit decides nothing: paid may be cancelled, and is."""
+    (_, staff), (shopper_id, _) = await counter.staff(), await counter.shopper()
+    order_id = await counter.order(shopper_id, status="payment_pending")
+    path = f"/api/orders/{order_id}/update_status/"
+    async with sessions() as payment:
+        await payment.execute(text("UPDATE orders SET status = 'paid' WHERE id = :id"), {"id": order_id})
+        asking = asyncio.create_task(counter.client.patch(path, json={"status": asked}, headers=staff))
+        async with asyncio.timeout(10), sessions() as beside:
+            while not asking.done() and not await beside.scalar(WAITING):
+                await beside.rollback()
+        await payment.commit()
+    answer = await asking
+    assert (answer.status_code, await counter.status(order_id)) == (ends, asked if ends == 200 else "paid")

@@ -15,7 +15,7 @@ from app.domain.orders.queries.life import NEXT_NOTICE
 from app.domain.orders.schemas.inputs import OrderUpdateInput
 from app.domain.orders.service.life import OrderLife
 from app.domain.orders.service.reading import UNKNOWN
-from app.domain.orders.states import Status, may_move, sources_of
+from app.domain.orders.states import Status, may_move
 from app.errors import Forbidden, NotFound, Refused
 from app.http.principal import Principal
 from app.jobs.queue import defer
@@ -83,22 +83,24 @@ class OrderDesk:
         await self._log_move(order_id, was.status, "cancelled")
 
     async def move(self, order_id: int, to: Status) -> None:
-        """By the table of moves; the owner of a store ships what is paid. Raises NotFound, WrongState, Forbidden."""
-        was = await self._seen(order_id)
+        """By the table of moves; the owner of a store ships what is paid. Raises NotFound, WrongState, Forbidden.
+
+        From what the order is once it is locked: who meets a payment moves the paid order, if the table allows that.
+        """
+        was = await self._locked(order_id)
         if not self.user.is_admin and (was.status, to) != ("paid", "shipped"):
             raise Forbidden if to != "shipped" else rules.no_such_move(was.status, to)
         if not may_move(was.status, to):
             raise rules.no_such_move(was.status, to)
-        if not await self.life.move(order_id, to, by=self.user.id or None, cause="status", from_=was.status):
-            raise rules.no_such_move((await self._seen(order_id)).status, to)
+        await self.life.move(order_id, to, by=self.user.id or None, cause="status", from_=was.status)
         await self._log_move(order_id, was.status, to)
 
     async def archive(self, order_id: int) -> None:
         """Raises NotFound, WrongState."""
-        was = await self._seen(order_id)
-        sources = sources_of("archived")
-        if not await self.life.move(order_id, "archived", by=self.user.id or None, cause="archived", from_=sources):
-            raise rules.no_such_move((await self._seen(order_id)).status, "archived")
+        was = await self._locked(order_id)
+        if not may_move(was.status, "archived"):
+            raise rules.no_such_move(was.status, "archived")
+        await self.life.move(order_id, "archived", by=self.user.id or None, cause="archived", from_=was.status)
         await self._log_move(order_id, was.status, "archived")
 
     async def unarchive(self, order_id: int, wanted: Status | None) -> None:
