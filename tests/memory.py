@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-from functools import cache
 from pathlib import Path
 
 OF_THIS_PROCESS = Path("/proc/self")
@@ -10,19 +9,12 @@ OF_THIS_PROCESS = Path("/proc/self")
 FORGET = "5"
 
 
-@cache
-def _settle() -> None:
-    """Once in a process: what was imported and made by now stays, and takes a second to be looked through each time."""
-    gc.collect()
-    gc.freeze()
-
-
 class Growth:
     """From its making on. What the allocator keeps of earlier work is given back first, or it would hide as much."""
 
     def __init__(self) -> None:
-        _settle()
         gc.collect()
+        gc.freeze()  # what stays is looked through this once, and not again by the next of them
         ctypes.CDLL(None).malloc_trim(0)
         (OF_THIS_PROCESS / "clear_refs").write_text(FORGET, encoding="ascii")
         self._before = _mb("VmRSS")

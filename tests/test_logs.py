@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import cache
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import structlog
 import uvicorn
 
 from app.logs import MASK, configure_logs, mask
+from app.server import Relampago
 from tests.http.conftest import client_of, offline
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -41,10 +43,16 @@ def test_secrets_are_masked(event: dict[str, Any], shown: dict[str, Any]) -> Non
     assert mask(None, "", event) == shown
 
 
+@cache
+def application() -> Relampago:
+    return offline()
+
+
 async def lines_of(capsys: pytest.CaptureFixture[str], path: str, **headers: str) -> list[dict[str, Any]]:
     """What the application writes while it answers one request."""
+    app = application()
     structlog.reset_defaults()
-    app = offline(LOG_LEVEL="info")
+    configure_logs("info")
     capsys.readouterr()
     try:
         async with client_of(app) as http:

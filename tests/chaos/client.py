@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 
+from app.clients.trust import trusted
 from tests.chaos.journal import Call, Journal
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
@@ -34,7 +35,9 @@ class Client:
         # When each success came, by the monotonic clock, and how long its last try took.
         self.successes: list[tuple[float, float]] = []
         self.turn = 0
-        self._http = [httpx.AsyncClient(base_url=door, timeout=TIMEOUT, limits=LIMITS) for door in self.doors]
+        self._http = [
+            httpx.AsyncClient(verify=trusted(), base_url=door, timeout=TIMEOUT, limits=LIMITS) for door in self.doors
+        ]
 
     async def close(self) -> None:
         for http in self._http:

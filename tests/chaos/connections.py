@@ -19,6 +19,7 @@ import httpx
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.clients.trust import trusted
 from app.db.engine import create_engine
 from app.db.line import Line
 from app.db.watching import Watch
@@ -109,7 +110,7 @@ async def _crowd(world: World, bounds: Mapping[str, Counter[str]], pools: Counte
 
 async def _lookers(world: World, door: str) -> None:
     """At one door, at once: at products by a filter that nobody has asked for yet, and at their own orders."""
-    async with httpx.AsyncClient(base_url=door, timeout=30, limits=LIMITS) as http:
+    async with httpx.AsyncClient(verify=trusted(), base_url=door, timeout=30, limits=LIMITS) as http:
         asked = [http.get("/api/products/", params={"max_price": secrets.randbelow(10**9)}) for _ in range(AT_ONCE)]
         theirs = [world.arena.signed_in(buyer.id) for buyer in world.arena.buyers[:AT_ONCE]]
         asked += [http.get("/api/orders/my-orders/", headers=headers) for headers in theirs]

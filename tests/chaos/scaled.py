@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from app.clients.trust import trusted
 from launcher.accounts import give_to_server, run_as_server, server_account
 from tests.chaos.cluster import OWNER, PASSWORD, OwnCluster
 from tests.chaos.ports import free_port
@@ -206,7 +207,7 @@ class ScaledWorld(World):
         """A counter over both API processes."""
         total = 0.0
         for door in self.doors:
-            async with httpx.AsyncClient(base_url=door, timeout=30) as http:
+            async with httpx.AsyncClient(verify=trusted(), base_url=door, timeout=30) as http:
                 text = (await http.get("/metrics")).text
             marks = ",".join(f'{key}="{value}"' for key, value in labels.items())
             total += sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name}{{{marks}}}"))

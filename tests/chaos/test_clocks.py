@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from launcher.debian import LYING_CLOCK
 from tests.chaos.proving import prove, unknown
 from tests.chaos.results import Goals
@@ -163,8 +164,8 @@ async def _tidied(world: World, mall: Mall, seed: int) -> list[str]:
 async def _compare(world: World, mall: Mall) -> list[str]:
     """What the door with the wrong clock decides otherwise than the other."""
     async with (
-        httpx.AsyncClient(base_url=world.doors[0], timeout=20) as right,
-        httpx.AsyncClient(base_url=world.doors[1], timeout=20) as wrong,
+        httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=20) as right,
+        httpx.AsyncClient(verify=trusted(), base_url=world.doors[1], timeout=20) as wrong,
     ):
         told = await wrong.get("/api/health/")
         apart = abs(dt.datetime.fromisoformat(told.json()["timestamp"]) - dt.datetime.now(dt.UTC)).total_seconds()

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from tests.chaos.checker import digest_of
 from tests.chaos.journal import Call
 from tests.chaos.proving import prove, unknown
@@ -205,7 +206,7 @@ async def dies(wishes: Wishes, call: Call, arm: Callable[[Callable[[], None]], N
             killed = True
             api.freeze()
 
-    async with httpx.AsyncClient(base_url=world.doors[0], timeout=20) as http:
+    async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=20) as http:
         arm(kill)
         sending = asyncio.create_task(
             http.request(call.method, call.path, headers=wishes.headers(call), json=call.body)

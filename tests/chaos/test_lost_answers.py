@@ -10,6 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from tests.chaos.client import is_verdict
 from tests.chaos.journal import Call
 from tests.chaos.proving import prove
@@ -104,7 +105,7 @@ async def lose(
 @asynccontextmanager
 async def _impatient(doors: Sequence[str]) -> AsyncIterator[list[httpx.AsyncClient]]:
     async with AsyncExitStack() as stack:
-        made = [httpx.AsyncClient(base_url=door) for door in doors]
+        made = [httpx.AsyncClient(verify=trusted(), base_url=door) for door in doors]
         for client in made:
             await stack.enter_async_context(client)
         yield made

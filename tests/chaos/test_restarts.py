@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from tests.chaos.blows import roll_api, roll_worker
 from tests.chaos.client import Client
 from tests.chaos.journal import Journal
@@ -41,7 +42,7 @@ class Balancer(Client):
         task.cancel()
 
     async def _watch(self) -> None:
-        async with httpx.AsyncClient(timeout=2.0) as http:
+        async with httpx.AsyncClient(verify=trusted(), timeout=2.0) as http:
             while True:
                 for number, door in enumerate(self.doors):
                     try:

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from app.jobs.invariants import RULES
 from launcher import postmaster, server
 from launcher.accounts import give_to_server, run_as_server, server_account
@@ -227,7 +228,7 @@ async def serves(world: World, copy: OwnCluster) -> bool:
     api = programs.api(9, port, environ, world.folder)
     await api.start()
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
+        async with httpx.AsyncClient(verify=trusted(), base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
 
             async def ready() -> bool:
                 try:

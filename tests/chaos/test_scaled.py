@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.clients.trust import trusted
 from app.db.commits import COMMIT_SECONDS
 from tests.chaos.checker import check
 from tests.chaos.proving import prove, unknown
@@ -82,7 +83,7 @@ async def test_mixed_load_through_the_bouncer(world: ScaledWorld, mall: Mall, se
 
 async def _read_at_the_standby(world: ScaledWorld, before: float) -> None:
     """Sooner or later a list comes from there: on a busy machine it may be late, and is left alone for a second."""
-    async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+    async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=30) as http:
 
         async def more() -> bool:
             assert (await http.get("/api/products/")).status_code == 200
@@ -103,7 +104,7 @@ async def test_a_read_is_never_behind_its_writes(world: ScaledWorld, full_rounds
     async with world.arena.sessions() as session:
         category = (await make_category(session)).id
         await session.commit()
-    writer, reader = (httpx.AsyncClient(base_url=door, timeout=30) for door in world.doors)
+    writer, reader = (httpx.AsyncClient(verify=trusted(), base_url=door, timeout=30) for door in world.doors)
     async with writer, reader:
         for number in range(200 if full_rounds else 10):
             paused = number % 2 == 1
@@ -125,7 +126,7 @@ async def test_statistics_count_the_order_that_was_just_made(world: ScaledWorld,
         await world.lag(paused=paused)
         counts = []
         for _ in range(2):
-            async with httpx.AsyncClient(base_url=world.doors[1], timeout=30) as http:
+            async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[1], timeout=30) as http:
                 answer = await http.get("/api/statistics/analytics/", params={"period": "day"}, headers=staff)
                 assert answer.status_code == 200, answer.text
                 counts.append(answer.json()["stats"]["ventas"])
@@ -137,7 +138,7 @@ async def test_statistics_count_the_order_that_was_just_made(world: ScaledWorld,
                     "payment_method": "online",
                     "products_data": [{"product_id": product, "quantity": 1}],
                 }
-                async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+                async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=30) as http:
                     made = await http.post("/api/orders/", json=body, headers=buyer.headers)
                     assert made.status_code == 201, made.text
         assert counts[1] == counts[0] + 1
@@ -147,7 +148,7 @@ async def test_statistics_count_the_order_that_was_just_made(world: ScaledWorld,
 async def test_a_reader_that_dies_is_not_missed(world: ScaledWorld) -> None:
     await asyncio.to_thread(world.reader.stop)
     world.read_wire.cut()
-    async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+    async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=30) as http:
         for _ in range(3):
             assert (await http.get("/api/products/")).status_code == 200
     await asyncio.to_thread(world.reader.start)
@@ -164,7 +165,7 @@ async def test_no_replica_is_there(world: ScaledWorld, mall: Mall, seed: int, go
             await asyncio.to_thread(replica.stop)
         known = tuple((await world.sql(_WRITTEN))[0])
         for door in world.doors:
-            async with httpx.AsyncClient(base_url=door, timeout=30) as http:
+            async with httpx.AsyncClient(verify=trusted(), base_url=door, timeout=30) as http:
                 for call in QUICK_CALLS:
                     begun, wanted = time.monotonic(), OK if call in READING else LATER
                     found = cell(await CALLS[call](stall, http))
@@ -182,7 +183,7 @@ async def test_no_replica_is_there(world: ScaledWorld, mall: Mall, seed: int, go
             return tuple((await world.sql(_WRITTEN))[0]) > known
 
         await world.until(committed, "what waited is committed")
-        async with httpx.AsyncClient(base_url=world.doors[0], timeout=30) as http:
+        async with httpx.AsyncClient(verify=trusted(), base_url=world.doors[0], timeout=30) as http:
 
             async def ordered() -> bool:
                 return (await stall.order(http)).status_code == 201

@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 
+from app.clients.trust import trusted
 from app.jobs.service import HEARTBEAT_SECONDS
 from tests.chaos import programs
 from tests.chaos.client import LIMITS, Client
@@ -138,7 +139,7 @@ class World:
         address = self.cluster.url.replace("postgresql://", "postgresql+asyncpg://", 1)
         self._engine = create_async_engine(address, pool_size=4, pool_pre_ping=True)
         stack.push_async_callback(self._engine.dispose)
-        doors = [httpx.AsyncClient(base_url=door, timeout=30, limits=LIMITS) for door in self.doors]
+        doors = [httpx.AsyncClient(verify=trusted(), base_url=door, timeout=30, limits=LIMITS) for door in self.doors]
         for door in doors:
             stack.push_async_callback(door.aclose)
         self.arena = Arena(doors, pool, async_sessionmaker(self._engine, expire_on_commit=False), SECRET)
@@ -176,7 +177,7 @@ class World:
         await self.until(self._workers_live, "both workers have a heartbeat")
 
     async def api_ready(self, number: int) -> None:
-        async with httpx.AsyncClient(base_url=self.doors[number], timeout=5) as http:
+        async with httpx.AsyncClient(verify=trusted(), base_url=self.doors[number], timeout=5) as http:
 
             async def answers() -> bool:
                 if not self.apis[number].runs:
@@ -244,14 +245,14 @@ class World:
 
     async def told(self, path: str) -> Any:
         """What the sandbox's ledgers say."""
-        async with httpx.AsyncClient(base_url=self.sandbox_url, timeout=60) as http:
+        async with httpx.AsyncClient(verify=trusted(), base_url=self.sandbox_url, timeout=60) as http:
             answer = await http.get(path)
             answer.raise_for_status()
             return answer.json()
 
     async def tell(self, path: str, body: Any = None) -> Any:
         """Have the sandbox do something: pay, turn, fail."""
-        async with httpx.AsyncClient(base_url=self.sandbox_url, timeout=60) as http:
+        async with httpx.AsyncClient(verify=trusted(), base_url=self.sandbox_url, timeout=60) as http:
             answer = await http.post(path, json=body if body is not None else {})
             answer.raise_for_status()
             return answer.json()

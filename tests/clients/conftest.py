@@ -6,6 +6,7 @@ import pytest
 from app.clients import google_auth
 from app.clients.fcm import FcmClient
 from app.clients.google_auth import FCM_SCOPE, GoogleAuth
+from app.clients.trust import trusted
 from app.settings import Settings
 from sandbox.server import Sandbox, open_sandbox
 
@@ -28,7 +29,7 @@ def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 @pytest.fixture(scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=trusted()) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from app.clients.errors import (
     Throttled,
     Unavailable,
 )
+from app.clients.trust import trusted
 from sandbox import cloud
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
@@ -33,7 +34,7 @@ def drawn(size: tuple[int, int] = (8, 4), kind: str = "PNG") -> bytes:
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[CloudinaryClient]:
-    made = CloudinaryClient(httpx.AsyncClient(timeout=2), f"{sandbox.url}/cloudinary", ACCOUNT)
+    made = CloudinaryClient(httpx.AsyncClient(verify=trusted(), timeout=2), f"{sandbox.url}/cloudinary", ACCOUNT)
     yield made
     await made.aclose()
 
@@ -81,7 +82,7 @@ async def test_upload_read_destroy(client: CloudinaryClient, sandbox: Sandbox) -
     done = await client.upload(drawn(), "products/abc")
     assert (done.public_id, done.format, done.width, done.height) == ("products/abc", "png", 8, 4)
     assert done.secure_url == f"{sandbox.url}/cloudinary/demo/image/upload/v{done.version}/products/abc.png"
-    async with httpx.AsyncClient() as web:
+    async with httpx.AsyncClient(verify=trusted()) as web:
         read = await web.get(done.secure_url)
         assert (read.content, read.headers["content-type"]) == (drawn(), "image/png")
         assert await client.destroy("products/abc") is True
@@ -110,7 +111,7 @@ async def test_the_account_is_checked(sandbox: Sandbox) -> None:
         (Account("other", cloud.KEY, cloud.SECRET), NotPermitted),
         (None, NotConfigured),
     ):
-        client = CloudinaryClient(httpx.AsyncClient(), f"{sandbox.url}/cloudinary", account)
+        client = CloudinaryClient(httpx.AsyncClient(verify=trusted()), f"{sandbox.url}/cloudinary", account)
         with pytest.raises(error) as raised:
             await client.upload(drawn(), "products/abc")
         assert cloud.SECRET not in str(raised.value)
@@ -147,7 +148,7 @@ async def test_failures(
 
 
 async def test_nobody_listens() -> None:
-    client = CloudinaryClient(httpx.AsyncClient(), "http://127.0.0.1:1", ACCOUNT)
+    client = CloudinaryClient(httpx.AsyncClient(verify=trusted()), "http://127.0.0.1:1", ACCOUNT)
     with pytest.raises(Unavailable):
         await client.destroy("products/abc")
     await client.aclose()

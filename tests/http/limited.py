@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.errors import Conflict, NotFound
 from app.http.body import Input
 from app.http.guards import anyone, door, signed_in, staff
-from app.http.throttling import THROTTLE
+from app.http.throttling import THROTTLE, Throttle
 from app.server import Relampago, create_app
 from app.settings import RATES, Settings
 from app.wiring import let_go
@@ -57,15 +57,28 @@ ROUTES = Router("/api/throttle", route_handlers=[*map(_route, RATES), for_anyone
 
 
 @asynccontextmanager
-async def limited(settings: Settings) -> AsyncIterator[Client]:
-    """Clients of applications with rates: `client(anon="5/minute")`; each call is another application."""
+async def limited(settings: Settings, made: list[Relampago] | None = None) -> AsyncIterator[Client]:
+    """Clients of applications with rates: `client(anon="5/minute")`; each call is another application.
+
+    Those that were `made` for earlier tests are taken first, with rates and a counter of their own, and new ones are
+    added: to put one together takes longer than most tests. Whoever keeps the list lets go of them.
+    """
     async with AsyncExitStack() as stack:
+        idle = iter(tuple(made or ()))
 
         def client(peer: tuple[str, int] | None = PEER, proxies: int = 0, **rates: str) -> httpx.AsyncClient:
             chosen = msgspec.structs.replace(settings, throttles=rates, trusted_proxies=proxies)
-            app = create_app(chosen)
-            app.register(ROUTES)
-            stack.push_async_callback(let_go, app)
+            app = next(idle, None)
+            if app is None:
+                app = create_app(chosen)
+                app.register(ROUTES)
+                if made is None:
+                    stack.push_async_callback(let_go, app)
+                else:
+                    made.append(app)
+            else:
+                app.state.settings, app.state.throttle = chosen, Throttle(chosen)
+            stack.push_async_callback(app.state.throttle.close)
             return from_peer(app, peer)
 
         yield client

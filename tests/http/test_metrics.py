@@ -44,7 +44,7 @@ def figure(exposed: str, name: str, **labels: str) -> float:
     return samples(exposed).get((name, frozenset(labels.items())), 0.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def guarded(settings: Settings) -> AsyncIterator[Relampago]:
     app = create_app(msgspec.structs.replace(settings, metrics_token=TOKEN))
     yield app

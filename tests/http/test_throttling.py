@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,9 +14,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.http.throttling import EXEMPT, THROTTLE, rate_of
 from app.server import Relampago
 from app.settings import RATES, Settings
+from app.wiring import let_go
 from tests.factories import bearer, make_staff, make_user
 from tests.http.conftest import client_of, offline
-from tests.http.limited import ROUTES, Client, statuses
+from tests.http.limited import ROUTES, Client, limited, statuses
+
+
+@pytest.fixture(scope="module")
+async def made() -> AsyncIterator[list[Relampago]]:
+    """The applications of this file's tests."""
+    apps: list[Relampago] = []
+    yield apps
+    for app in apps:
+        await let_go(app)
+
+
+@pytest.fixture
+async def throttled(settings: Settings, made: list[Relampago], _clean: None) -> AsyncIterator[Client]:
+    async with limited(settings, made) as client:
+        yield client
 
 
 @pytest.mark.parametrize("scope", RATES)

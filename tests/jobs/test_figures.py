@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.clients.trust import trusted
 from app.environment import SettingsError
 from app.jobs.figures import exposed
 from app.jobs.queue import announce, defer
@@ -58,7 +59,9 @@ async def test_a_worker_tells_what_it_ran(database_url: str, db: AsyncSession, t
         )  # fmt: skip
         try:
             await until_over(db, done, late)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as door:
+            async with httpx.AsyncClient(
+                verify=trusted(), base_url=f"http://127.0.0.1:{port}", trust_env=False
+            ) as door:
                 said = await door.get("/metrics")
         finally:
             process.terminate()
@@ -94,7 +97,7 @@ def test_who_may_read(settings: Settings, path: str, headers: dict[str, str], st
     port = free_port()
     with (
         exposed(msgspec.structs.replace(settings, worker_metrics_port=port, metrics_token=TOKEN)),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as door,
+        httpx.Client(verify=trusted(), base_url=f"http://127.0.0.1:{port}", trust_env=False) as door,
     ):
         answer = door.get(path, headers=headers)
     assert answer.status_code == status

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from app.clients.trust import trusted
 from tests.conftest import UNTHROTTLED
 from tests.contract.checking import COUNTED
 
@@ -67,7 +68,9 @@ async def mortal_process(
         )
         address = "http://{}:{}".format(*listener.getsockname())
         clients = [
-            httpx.AsyncClient(base_url=address, limits=CONNECTIONS, timeout=TIMEOUT, event_hooks=COUNTED)
+            httpx.AsyncClient(
+                verify=trusted(), base_url=address, limits=CONNECTIONS, timeout=TIMEOUT, event_hooks=COUNTED
+            )
             for _ in range(CLIENTS)
         ]
         try:

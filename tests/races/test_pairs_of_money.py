@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from app import registry
 from app.clients.mercadopago import MercadoPagoClient
+from app.clients.trust import trusted
 from app.domain.payments.service.desk import PaymentDesk
 from app.domain.payments.service.intake import Intake, News
 from app.domain.payments.service.reconciliation import look_at
@@ -116,7 +117,7 @@ async def till(
             MercadoPagoClient.from_settings(paying) as own,
             SteppingClient.from_settings(paying) as client,
             sessions() as db,
-            httpx.AsyncClient() as nobody,
+            httpx.AsyncClient(verify=trusted()) as nobody,
         ):
             counter = await make_counter(nobody, db, paying, sessions, sandbox, own)
             yield Till(Pairs(director, arena, None if full_rounds else SAMPLE), counter, client)

@@ -1,11 +1,17 @@
 """What a service account signs."""
 
 import time
+from functools import cache
 from typing import Any
 
 import jwt
 
 FORM = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer"}
+
+
+@cache
+def _key(pem: str) -> Any:
+    return jwt.get_algorithm_by_name("RS256").prepare_key(pem)
 
 
 def assertion_of(account: dict[str, Any], **changes: Any) -> str:
@@ -17,4 +23,4 @@ def assertion_of(account: dict[str, Any], **changes: Any) -> str:
         "iat": now,
         "exp": now + 3600,
     }
-    return jwt.encode(claims | changes, account["private_key"], algorithm="RS256")
+    return jwt.encode(claims | changes, _key(account["private_key"]), algorithm="RS256")

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from app.clients.trust import trusted
 from sandbox.account import PROJECT, ensure_account
 from sandbox.mercadopago_notifier import News
 from sandbox.server import open_sandbox
@@ -46,12 +47,15 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 
 async def test_it_ends_with_answers_on_their_way(tmp_path: Path) -> None:
-    async with open_sandbox(tmp_path / "account.json") as sandbox, httpx.AsyncClient(base_url=sandbox.url) as web:
+    async with (
+        open_sandbox(tmp_path / "account.json") as sandbox,
+        httpx.AsyncClient(verify=trusted(), base_url=sandbox.url) as web,
+    ):
         await web.post("/__emu__/faults", json={"provider": "google", "delay_seconds": 0.1})
         late = asyncio.create_task(web.post("/google/token"))
         await asyncio.sleep(0.02)
     with pytest.raises(httpx.HTTPError):
-        async with httpx.AsyncClient() as web:
+        async with httpx.AsyncClient(verify=trusted()) as web:
             await web.get(sandbox.url)
     await asyncio.gather(late, return_exceptions=True)
 
@@ -105,7 +109,7 @@ async def test_as_make_up_starts_it() -> None:
         assert process.stdout is not None
         said = await process.stdout.readline()
         assert said.decode() == f"sandbox at http://127.0.0.1:{port}, mail server on port {smtp_port}\n"
-        async with httpx.AsyncClient() as web:
+        async with httpx.AsyncClient(verify=trusted()) as web:
             assert (await web.get(f"http://127.0.0.1:{port}/")).status_code == 200
         assert msgspec.json.decode(account.read_bytes())["token_uri"] == f"http://127.0.0.1:{port}/google/token"
         process.terminate()

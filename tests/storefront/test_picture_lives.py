@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.clients.trust import trusted
 from app.domain.catalog.models import Product
 from app.domain.catalog.service.pictures import CLOUDINARY, LOCAL, PictureStore, Taken
 from app.jobs.pictures import remove_picture
@@ -213,7 +214,7 @@ async def test_pictures_at_cloudinary(client: httpx.AsyncClient, db: AsyncSessio
     assert address is not None
     assert address.startswith(f"{away.sandbox.url}/cloudinary/{cloud.NAME}/image/upload/v")
     assert (await client.get(PATH)).json()["results"][1]["image"] == address
-    async with httpx.AsyncClient() as web:
+    async with httpx.AsyncClient(verify=trusted()) as web:
         assert (await web.get(address)).content == drawn(60)
     (key,) = away.assets
     # The same picture again is another upload, so that no name is ever used twice.

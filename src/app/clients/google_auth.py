@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,12 @@ def _decode_account(path: Path) -> ServiceAccount:
     return account
 
 
+@lru_cache(maxsize=4)
+def _signing_key(pem: str) -> Any:
+    """Read once: each time OpenSSL would check it for longer than it takes to sign."""
+    return jwt.get_algorithm_by_name("RS256").prepare_key(pem)
+
+
 def _assertion(account: ServiceAccount, scope: str) -> str:
     now = int(clock.seconds())
     claims: dict[str, Any] = {
@@ -167,7 +174,8 @@ def _assertion(account: ServiceAccount, scope: str) -> str:
         "exp": now + ASSERTION_SECONDS,
     }
     try:
-        return jwt.encode(claims, account.private_key, algorithm="RS256", headers={"kid": account.private_key_id})
+        key = _signing_key(account.private_key)
+        return jwt.encode(claims, key, algorithm="RS256", headers={"kid": account.private_key_id})
     except (ValueError, jwt.PyJWTError) as error:
         raise NotConfigured("the Google service account's private_key is no RSA key") from error
 
