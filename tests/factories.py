@@ -22,9 +22,10 @@ _numbers = count(1)
 
 
 @cache
-def password_hash(password: str) -> str:
-    """Hashed once for each password of the run: many users, one Argon2."""
-    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES).hash(password)
+def password_hash(password: str, *, dear: bool = False) -> str:
+    """Hashed once for each password of the run. It costs what a shop's do when `dear`, else next to nothing."""
+    costs = (PASSES, MEMORY_KIB, LANES) if dear else (1, 8, 1)
+    return PasswordHasher(*costs).hash(password)
 
 
 class UserFactory(SQLAlchemyFactory[User]):
@@ -52,12 +53,16 @@ async def make_user(
     db: AsyncSession,
     *,
     password: str = PASSWORD,
+    dear: bool = False,
     location: tuple[float, float] | None = None,
     profile: dict[str, Any] | None = None,
     **fields: Any,
 ) -> User:
-    """A committed user with its profile. `location` is (lat, lon); `profile` takes the profile's other columns."""
-    user = UserFactory.build(password_hash=password_hash(password), **fields)
+    """A committed user with its profile. `location` is (lat, lon); `profile` takes the profile's other columns.
+
+    To compare a password takes as long as in a shop when it is `dear`: for whoever looks at that time.
+    """
+    user = UserFactory.build(password_hash=password_hash(password, dear=dear), **fields)
     place = None if location is None else GeoPoint(*location).ewkt
     user.profile = Profile(location=place, **(profile or {}))
     db.add(user)

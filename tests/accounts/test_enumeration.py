@@ -35,7 +35,7 @@ OWN = {"x-request-id", "ratelimit-remaining", "ratelimit-reset"}
 
 @pytest.fixture
 async def user(db: AsyncSession) -> User:
-    return await make_user(db, username=KNOWN, email=KNOWN)
+    return await make_user(db, username=KNOWN, email=KNOWN, dear=True)
 
 
 def body_of(email: str) -> dict[str, str]:

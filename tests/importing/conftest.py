@@ -9,7 +9,9 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from app.cli.moving.commands import import_
 from app.settings import Settings
 from tests.conftest import ROOT, _admin_url, _named
 
@@ -72,15 +74,13 @@ def command(*arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def moved(environment: dict[str, str], shop_url: str, tmp_path: Path, _clean: None) -> Importer:
-    """Imports in a process of its own; the report, its kinds by name."""
+def moved(environment: dict[str, str], shop_url: str, _clean: None) -> Importer:
+    """Imports by the command, in a thread since it has a loop of its own; the report, its kinds by name."""
 
     async def run(*arguments: str, labels: tuple[str, ...] = LABELS) -> dict[str, Any]:
-        asked = command("--source", shop_url, "--name", "old", "--json", *labels, *arguments)
-        done = await asyncio.to_thread(
-            subprocess.run, asked, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        asked = ("django", "--source", shop_url, "--name", "old", "--json", *labels, *arguments)
+        done = await asyncio.to_thread(CliRunner().invoke, import_, asked, env=environment)
+        assert done.exit_code == 0, done.output
         report = msgspec.json.decode(done.stdout)
         return report | {"kinds": {kind["kind"]: kind for kind in report["kinds"]}}
 

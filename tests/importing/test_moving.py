@@ -1,4 +1,4 @@
-"""`import django`: a shop that Django made, moved by the command in a process of its own."""
+"""`import django`: a shop that Django made, moved by the command; a process that is killed goes on where it ended."""
 
 import asyncio
 import subprocess
