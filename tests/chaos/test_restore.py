@@ -21,7 +21,7 @@ from app.jobs.invariants import RULES
 from launcher import postmaster, server
 from launcher.accounts import give_to_server, run_as_server, server_account
 from tests.chaos import programs
-from tests.chaos.checker import OPERATIONS, digest_of
+from tests.chaos.checker import OPERATIONS, digest_of, taken_up
 from tests.chaos.cluster import OWNER, OwnCluster
 from tests.chaos.invariants import INVARIANTS
 from tests.chaos.journal import Call
@@ -52,7 +52,7 @@ _HOLDS = """
     UNION ALL SELECT token::text, 'live', NULL FROM reservation
 """
 _PAGES = "SELECT p.order_id, a.init_point FROM payment_attempt a JOIN payment p ON p.id = a.payment_id"
-_REFUNDS = "SELECT request_mark, state FROM payment_refund WHERE request_mark IS NOT NULL"
+_REFUNDS = "SELECT request_mark FROM payment_refund WHERE state = 'done' AND request_mark IS NOT NULL"
 
 
 class Vault:
@@ -182,7 +182,7 @@ async def looked_at(world: World, copy: OwnCluster, acked: Sequence[Call], until
         await world.until(writable, "the log is read up to the instant")
         found = [f"{name}: {rows[:3]}" for name in ALWAYS if (rows := await connection.fetch(INVARIANTS[name]))]
         found += [name for name in ("stock_adds_up",) if await connection.fetchval(RULES[name])]
-        found += [f"lost: {call.kind} {call.facts}, {call.answer}" for call in await broken(connection, acked)]
+        found += [f"lost: {call.kind} {call.facts}, {call.answer}" for call in await broken(connection, acked, world)]
         late = "SELECT count(*) FROM orders WHERE created_at > $1::text::timestamptz"
         if late_ones := await connection.fetchval(late, until):
             found.append(f"{late_ones} orders of after the instant")
@@ -191,12 +191,13 @@ async def looked_at(world: World, copy: OwnCluster, acked: Sequence[Call], until
     return found
 
 
-async def broken(connection: asyncpg.Connection, acked: Sequence[Call]) -> list[Call]:
+async def broken(connection: asyncpg.Connection, acked: Sequence[Call], world: World) -> list[Call]:
     """The promises that are not kept in this database: what was done is not there, or not its answer's key."""
     holds = {token: (status, order) for token, status, order in await connection.fetch(_HOLDS)}
     orders = dict(await connection.fetch("SELECT id, status FROM orders"))
     pages = {tuple(row) for row in await connection.fetch(_PAGES)}
-    refunds = {bytes(mark): state for mark, state in await connection.fetch(_REFUNDS)}
+    refunds = {bytes(mark) for (mark,) in await connection.fetch(_REFUNDS)}
+    refunds |= taken_up({digest_of(call): call for call in world.journal.of("refund")}, refunds)
     keys = {bytes(row[0]) for row in await connection.fetch("SELECT digest FROM idempotency_key")}
 
     def kept(call: Call) -> bool:
@@ -215,7 +216,7 @@ async def broken(connection: asyncpg.Connection, acked: Sequence[Call]) -> list[
             case "pay":
                 return (facts["order"], answer["init_point"]) in pages
             case "refund":
-                return refunds.get(digest_of(call)) == "done"
+                return digest_of(call) in refunds
         raise ValueError(call.kind)
 
     return [call for call in acked if not kept(call) or digest_of(call) not in keys]
