@@ -121,6 +121,19 @@ async def test_one_that_the_database_refuses_is_not_in_the_way(
     assert await counter.status(second) == ("approved", "paid")
 
 
+async def test_a_worker_that_is_to_end_begins_no_other(counter: Counter) -> None:
+    """What is left is the next run's."""
+    orders = [await counter.order() for _ in range(3)]
+    for order_id in orders:
+        await counter.pay(await counter.started(order_id), tell=False)
+    going_on = iter([False])
+    done = await Reconciliation(counter.desk, everything=True, stopped=lambda: next(going_on, True)).run()
+    assert dict(done) == {"payments": 1}
+    assert sorted([(await counter.status(order_id))[1] for order_id in orders]) == ["paid", *["payment_pending"] * 2]
+    await Reconciliation(counter.desk, everything=True).run()
+    assert [(await counter.status(order_id))[1] for order_id in orders] == ["paid"] * 3
+
+
 async def test_an_order_that_is_deleted_meanwhile_is_not_asked_about(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ async def close_preference(work: Work, preference_id: str) -> str:
 @job("payments:reconcile", housekeeping=True)
 async def reconcile(work: Work) -> int:
     """Everything that is unknown for more than a minute is brought to an end."""
-    return sum((await Reconciliation(work.payments).run()).values())
+    return sum((await Reconciliation(work.payments, stopped=work.stopping.is_set).run()).values())
 
 
 @job("payments:forget_notifications", housekeeping=True)

@@ -1,8 +1,9 @@
 """What a job gets in its hands: the settings, transactions, and the certainty that the run is still its own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -44,23 +45,27 @@ class Providers:
     mercadopago: MercadoPagoClient | None = None
     sheets: SheetsClient | None = None
     rates: DollarRateClient | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
-async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
-    """Nothing connects before its first use."""
+async def open_providers(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Providers]:
+    """Nothing connects before its first use. `stopping` is set when the process has been told to end."""
     async with (
         open_sender(settings) as sender,
         MercadoPagoClient.from_settings(settings) as mercadopago,
         SheetsClient.from_settings(settings) as sheets,
         DollarRateClient.from_settings(settings) as rates,
     ):
-        yield Providers(sender, mercadopago, sheets, rates)
+        yield Providers(sender, mercadopago, sheets, rates, stopping or asyncio.Event())
 
 
 @dataclass(frozen=True)
 class Work:
-    """Handed to every job. `run` is None when a job is run by hand."""
+    """Handed to every job. `run` is None when a job is run by hand.
+
+    Once `stopping` is set the worker is to end: a job that goes from one thing to the next begins no other.
+    """
 
     settings: Settings
     sessions: async_sessionmaker[AsyncSession]
@@ -69,6 +74,7 @@ class Work:
     mercadopago: MercadoPagoClient | None = None
     sheets: SheetsClient | None = None
     rates: DollarRateClient | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def pushes(self) -> PushSender:

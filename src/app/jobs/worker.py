@@ -36,7 +36,8 @@ from app.tracing import end_tracing, open_tracing
 
 # A job that is scheduled, such as a promotion's start, is fetched by looking: so often, to be early enough.
 POLL_SECONDS = 0.25
-DRAIN_SECONDS = 8.0
+# With what closing takes after it, a worker is gone within ten seconds.
+DRAIN_SECONDS = 7.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 STUCK_SECONDS = 60
@@ -76,7 +77,7 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`."""
         log.info("worker_started", concurrency=self._settings.worker_concurrency)
-        async with _watchdog(), open_providers(self._settings) as providers:
+        async with _watchdog(), open_providers(self._settings, self._stopping) as providers:
             while not self._stopping.is_set():
                 await self._live(providers)
                 with suppress(TimeoutError):

@@ -44,11 +44,16 @@ class Reconciliation:
         seconds: float = RUN_SECONDS,
         unknown_seconds: float = UNKNOWN_SECONDS,
         everything: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`everything` asks about every payment that may still change, also before its time."""
+        """`everything` asks about every payment that may still change, also before its time.
+
+        Once it is `stopped`, nothing more is begun: another run goes on with the rest.
+        """
         self.desk = desk
         self.unknown_seconds = unknown_seconds
         self.everything = everything
+        self._stopped = stopped
         self._until = time.monotonic() + seconds
         self.done: Counter[str] = Counter()
 
@@ -76,7 +81,7 @@ class Reconciliation:
 
     async def _some(self, kind: str, keys: Iterator[Any], work: Callable[[Any], Awaitable[Any]]) -> None:
         for key in keys:
-            if time.monotonic() > self._until or self.desk.client.breaker.is_open:
+            if self._stopped() or time.monotonic() > self._until or self.desk.client.breaker.is_open:
                 return
             try:
                 ended = await work(key)
