@@ -8,6 +8,14 @@ import httpx
 import jwt
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from app.clients.errors import NotConfigured, NotPermitted, ProviderError, Unavailable
 from app.clients.google_auth import FCM_SCOPE, TRIES, GoogleAuth
@@ -147,8 +155,21 @@ async def test_credentials_are_not_sent_in_clear(http: httpx.AsyncClient, sandbo
     assert await reason(GoogleAuth(http, path, [])) == text
 
 
-async def test_with_a_key_that_is_none(http: httpx.AsyncClient, sandbox: Sandbox, tmp_path: Path) -> None:
-    path = copy_of(sandbox, tmp_path / "account.json", private_key="-----BEGIN PRIVATE KEY-----\nAAAA\n")
+def keys_of_others() -> dict[str, str]:
+    """What OpenSSL reads, or half reads, and no account signs with."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = (Encoding.PEM, PrivateFormat.PKCS8)
+    return {
+        "cut off": "-----BEGIN PRIVATE KEY-----\nAAAA\n",
+        "public": key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        "with a password": key.private_bytes(*private, BestAvailableEncryption(b"secret")).decode(),
+        "of a curve": ec.generate_private_key(ec.SECP256R1()).private_bytes(*private, NoEncryption()).decode(),
+    }
+
+
+@pytest.mark.parametrize("name", ["cut off", "public", "with a password", "of a curve"])
+async def test_with_a_key_that_is_none(http: httpx.AsyncClient, sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+    path = copy_of(sandbox, tmp_path / "account.json", private_key=keys_of_others()[name])
     with pytest.raises(NotConfigured, match="private_key is no RSA key"):
         await GoogleAuth(http, path, [FCM_SCOPE]).token()
 

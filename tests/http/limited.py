@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -65,6 +66,7 @@ async def limited(settings: Settings, made: list[Relampago] | None = None) -> As
     """
     async with AsyncExitStack() as stack:
         idle = iter(tuple(made or ()))
+        keep = partial(stack.push_async_callback, let_go) if made is None else made.append
 
         def client(peer: tuple[str, int] | None = PEER, proxies: int = 0, **rates: str) -> httpx.AsyncClient:
             chosen = msgspec.structs.replace(settings, throttles=rates, trusted_proxies=proxies)
@@ -72,10 +74,7 @@ async def limited(settings: Settings, made: list[Relampago] | None = None) -> As
             if app is None:
                 app = create_app(chosen)
                 app.register(ROUTES)
-                if made is None:
-                    stack.push_async_callback(let_go, app)
-                else:
-                    made.append(app)
+                keep(app)
             else:
                 app.state.settings, app.state.throttle = chosen, Throttle(chosen)
             stack.push_async_callback(app.state.throttle.close)

@@ -11,6 +11,9 @@ from typing import Any
 import httpx
 import jwt
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from app.clients.errors import NotConfigured, NotPermitted, ProviderError, Unavailable
 from app.db import clock
@@ -25,6 +28,7 @@ RENEW_SECONDS = 225.0
 ASSERTION_SECONDS = 3600
 TRIES = 3
 PAUSE_SECONDS = 0.1
+NO_KEY = "the Google service account's private_key is no RSA key"
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _chance = secrets.SystemRandom()
 
@@ -159,9 +163,15 @@ def _decode_account(path: Path) -> ServiceAccount:
 
 
 @lru_cache(maxsize=4)
-def _signing_key(pem: str) -> Any:
-    """Read once: each time OpenSSL would check it for longer than it takes to sign."""
-    return jwt.get_algorithm_by_name("RS256").prepare_key(pem)
+def _signing_key(pem: str) -> RSAPrivateKey:
+    """Read once: each time OpenSSL would check it for longer than it takes to sign. Raises NotConfigured."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it wants a password
+        raise NotConfigured(NO_KEY) from error
+    if not isinstance(key, RSAPrivateKey):
+        raise NotConfigured(NO_KEY)
+    return key
 
 
 def _assertion(account: ServiceAccount, scope: str) -> str:
@@ -173,11 +183,8 @@ def _assertion(account: ServiceAccount, scope: str) -> str:
         "iat": now,
         "exp": now + ASSERTION_SECONDS,
     }
-    try:
-        key = _signing_key(account.private_key)
-        return jwt.encode(claims, key, algorithm="RS256", headers={"kid": account.private_key_id})
-    except (ValueError, jwt.PyJWTError) as error:
-        raise NotConfigured("the Google service account's private_key is no RSA key") from error
+    key = _signing_key(account.private_key)
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": account.private_key_id})
 
 
 def _decode_grant(answer: httpx.Response) -> _Grant:

@@ -39,7 +39,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Providers:
-    """A process's ways outside, one of each: what they count and remember (quotas, who keeps failing) is its own."""
+    """A process's ways outside, one of each: what they count and remember (quotas, who keeps failing) is its own.
+
+    `stopping` is set when the process has been told to end.
+    """
 
     sender: PushSender | None = None
     mercadopago: MercadoPagoClient | None = None
@@ -50,7 +53,7 @@ class Providers:
 
 @asynccontextmanager
 async def open_providers(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Providers]:
-    """Nothing connects before its first use. `stopping` is set when the process has been told to end."""
+    """Nothing connects before its first use."""
     async with (
         open_sender(settings) as sender,
         MercadoPagoClient.from_settings(settings) as mercadopago,
@@ -64,7 +67,7 @@ async def open_providers(settings: Settings, stopping: asyncio.Event | None = No
 class Work:
     """Handed to every job. `run` is None when a job is run by hand.
 
-    Once `stopping` is set the worker is to end: a job that goes from one thing to the next begins no other.
+    Once `stopping` is set the worker is to end: a job that the clock starts again leaves the rest to its next run.
     """
 
     settings: Settings
