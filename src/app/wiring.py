@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
@@ -88,11 +87,12 @@ from app.domain.stores.controllers import StoreController, StoreProductControlle
 from app.domain.visitors.controllers import VisitController, VisitorController
 from app.domain.webhooks.controllers import WebhookController
 from app.http import answers
-from app.http.cors import KnownOrigins
+from app.http.admission import Sizes
+from app.http.cors import KnownOrigins, cors_for
 from app.http.decoding import ApiRequest, InputPlugin
 from app.http.edge import Edge
 from app.http.guards import authorize_without_copies, provide_caller, provide_claim, provide_user
-from app.http.idempotency import REPLAYED, IdempotencyMiddleware, KeyedRequests
+from app.http.idempotency import IdempotencyMiddleware, KeyedRequests
 from app.http.leaving import Leaving
 from app.http.methods import name_all_methods
 from app.http.openapi.pages import DOCS_HANDLERS
@@ -106,11 +106,6 @@ from app.server import MAX_BODY_BYTES, Relampago
 from app.settings import Settings
 from app.tracing import end_traces, traced
 
-# What a browser's script may read beside the body.
-EXPOSED_HEADERS = [
-    *("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate", REPLAYED),
-    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
-]
 DEPENDENCIES = {
     "session": Provide(provide_session, sync_to_thread=False),
     "user": Provide(provide_user, sync_to_thread=False),
@@ -160,7 +155,7 @@ def put_together(settings: Settings) -> Relampago:
         request_class=ApiRequest,
         response_class=Answer,
         request_max_body_size=MAX_BODY_BYTES,
-        cors_config=_cors(settings),
+        cors_config=cors_for(settings.cors_allowed_origins),
         openapi_config=None,
         lifespan=[_lifespan],
         logging_config=None,
@@ -168,14 +163,19 @@ def put_together(settings: Settings) -> Relampago:
     )
     authorize_without_copies(app)
     name_all_methods(app)
-    inner = traced(KnownOrigins.around(super(Relampago, app).__call__, app.cors_config), settings)
-    app.edge = Edge(inner, production=settings.production, leaving=app.state.leaving, cors=app.cors_config)
+    app.edge = _edge(app, settings)
     return app
 
 
-def _cors(settings: Settings) -> CORSConfig | None:
-    origins = list(settings.cors_allowed_origins)
-    return CORSConfig(allow_origins=origins, expose_headers=EXPOSED_HEADERS) if origins else None
+def _edge(app: Relampago, settings: Settings) -> Edge:
+    inner = traced(KnownOrigins.around(super(Relampago, app).__call__, app.cors_config), settings)
+    return Edge(
+        inner,
+        production=settings.production,
+        leaving=app.state.leaving,
+        cors=app.cors_config,
+        sizes=Sizes.beside(settings.db_pool_size),
+    )
 
 
 def _state(settings: Settings, engine: AsyncEngine) -> dict[str, Any]:

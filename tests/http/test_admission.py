@@ -1,14 +1,16 @@
 """Lanes: who has a place, who waits, who is refused at once, and that nobody keeps anybody else's place."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from app.http.admission import REST_SECONDS, SENDING_SECONDS, Admission, Full, Lane, Turn
+from app.http.admission import REST_SECONDS, SENDING_SECONDS, Admission, Full, Lane, Sizes, Turn
 from app.server import Relampago
+from app.settings import Settings
 
 WAITING = 0.05
 
@@ -139,8 +141,11 @@ async def test_who_sends_slowly_makes_room() -> None:
         await sent.wait()
         return {"type": "http.request", "body": b"", "more_body": False}
 
+    async def send(_message: Any) -> None:
+        raise AssertionError
+
     await lane.enter()
-    reading = asyncio.create_task(Turn(lane, receive).receive())
+    reading = asyncio.create_task(Turn(lane, receive, send).receive())
     other = await started(lane)
     await asyncio.sleep(SENDING_SECONDS * 2)
     assert other.done()
@@ -174,6 +179,9 @@ async def test_who_sends_slowly_makes_room() -> None:
         ("DELETE", "/api/products/1/", "changes"),
         ("GET", "/api/products/", "views"),
         ("GET", "/api/payments/status/1/", "views"),
+        ("GET", "/api/payments/update-dollar-rate/", "providers"),
+        ("GET", "/api/products/sync/validate/", "providers"),
+        ("GET", "/api/products/sync/status/", "views"),
         ("HEAD", "/no/such/path", "views"),
     ],
 )
@@ -234,3 +242,38 @@ async def test_a_crash_gives_its_place_back(
     monkeypatch.setattr(app.edge, "inner", crash)
     assert (await client.get("/api/categories/")).status_code == 500
     assert app.edge.admission.views.running == 0
+
+
+def test_one_looks_at_a_time_for_each_connection_to_the_database(app: Relampago, settings: Settings) -> None:
+    """More would wait for a connection, before buyers who come after them."""
+    assert app.edge.admission.views.places == settings.db_pool_size
+    assert Admission(Sizes.beside(3)).views.places == 3
+    assert Sizes.beside(Sizes().views[0]) == Sizes()
+
+
+async def test_who_takes_a_picture_slowly_makes_room(app: Relampago, settings: Settings) -> None:
+    picture = Path(settings.media_root) / "products" / f"{'ab' * 16}.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(b"x" * 100_000)
+    views, taken, sent = app.edge.admission.views, asyncio.Event(), list[Any]()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message.get("body"):
+            await taken.wait()
+
+    scope = {"type": "http", "method": "GET", "path": f"/media/products/{picture.name}", "query_string": b""}
+    server = {"http_version": "1.1", "scheme": "http", "root_path": "", "server": ("shop.test", 80), "client": None}
+    answer = asyncio.create_task(app({**scope, **server, "headers": []}, receive, send))  # type: ignore[arg-type]
+    try:
+        await asyncio.sleep(SENDING_SECONDS * 3)
+        assert (sent[0]["status"], views.running) == (200, 0)
+        taken.set()
+        await answer
+        assert (sum(len(message.get("body", b"")) for message in sent), views.running) == (100_000, 0)
+    finally:
+        answer.cancel()
+        picture.unlink()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.http.edge import Edge, has_odd_number
-from app.http.exchange import DEFAULT_POLICY, masked_query
+from app.http.exchange import DEFAULT_POLICY
+from app.logs import masked_query
 from app.server import Relampago
 from tests.http.conftest import client_of, offline
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from app.domain.activity.rules import safe_text
-from app.http.exchange import masked_query
-from app.logs import masked
+from app.logs import masked, masked_query
 from tests.security.findings import Findings
 from tests.sources import Source, sources
 

@@ -12,15 +12,16 @@ import asyncio
 import re
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
-from litestar.types import Receive, ReceiveMessage, Scope
+from litestar.types import Message, Receive, ReceiveMessage, Scope, Send
 
 from app.errors import Unavailable
 
 RETRY_SECONDS = 1
-# Who has not sent its request by then makes room while it goes on sending.
+# Whose client has not sent a piece by then, or not taken one, makes room while it goes on waiting for that.
 SENDING_SECONDS = 0.1
 # How fast the pace follows: a part of each new interval.
 _WEIGHT = 0.1
@@ -132,15 +133,25 @@ class Lane:
 class Turn:
     """One request's place, from before it is read until after its answer."""
 
-    def __init__(self, lane: Lane, receive: Receive) -> None:
-        self._lane, self._receive = lane, receive
+    def __init__(self, lane: Lane, receive: Receive, send: Send) -> None:
+        self._lane, self._receive, self._send = lane, receive, send
         self._aside = False
 
     async def receive(self) -> ReceiveMessage:
         """The next piece of the request. Who sends slowly keeps nobody else waiting."""
+        with self._patience():
+            return await self._receive()
+
+    async def send(self, message: Message) -> None:
+        """A piece of the answer. Nor does who takes it slowly."""
+        with self._patience():
+            await self._send(message)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
         timer = asyncio.get_running_loop().call_later(SENDING_SECONDS, self._step_aside)
         try:
-            return await self._receive()
+            yield
         finally:
             timer.cancel()
             if self._aside:
@@ -148,23 +159,30 @@ class Turn:
                 self._lane.return_late()
 
     def _step_aside(self) -> None:
-        self._aside = True
-        self._lane.leave()
+        # Some listen for their client's end while they send.
+        if not self._aside:
+            self._aside = True
+            self._lane.leave()
 
 
 class Sizes(msgspec.Struct, frozen=True):
     """Places in each lane of a process, seconds of patience, and what is left of it in a rush that does not end.
 
     Claims of holds are sent to the database many at a time, so that many at once are quicker than few. What is looked
-    at costs the most and can wait the least. The database's connections are far fewer than any of these: more than a
-    few times as many only wait elsewhere.
+    at costs the most and can wait the least: it has as many places as there are connections to the database. More of
+    it would only wait for one of those, where nobody tells it from a buyer, and all be late together.
     """
 
     first: tuple[int, float] = (512, 2.0)
     claims: tuple[int, float] = (512, 1.0)
     changes: tuple[int, float] = (96, 0.8)
     providers: tuple[int, float] = (96, 0.8)
-    views: tuple[int, float, float] = (32, 0.4, 0.05)
+    views: tuple[int, float, float] = (8, 0.4, 0.05)
+
+    @classmethod
+    def beside(cls, connections: int) -> "Sizes":
+        """Those of a process that has so many connections to the database."""
+        return cls(views=(connections, *cls().views[1:]))
 
 
 # Answers that go on for as long as somebody listens: they are counted by themselves (streams.py).
@@ -183,6 +201,8 @@ FIRST = frozenset(
 )
 CLAIMS = frozenset(("POST", f"{cart}/reserve") for cart in _CARTS)
 PROVIDERS = "/api/payments/"
+# These ask a provider too before they answer.
+_ASKED_ELSEWHERE = frozenset({"/api/payments/update-dollar-rate", "/api/products/sync/validate"})
 _VIEWING = frozenset({"GET", "HEAD"})
 # What a browser asks before it sends a buyer's request; the answer is made without looking at anything.
 _ASKING = "OPTIONS"
@@ -209,5 +229,5 @@ class Admission:
         if method == _ASKING or path in PROBES or LISTENING.fullmatch(path):
             return None
         if method in _VIEWING:
-            return self.views
+            return self.providers if path in _ASKED_ELSEWHERE else self.views
         return self.providers if path.startswith(PROVIDERS) else self.changes

@@ -1,4 +1,4 @@
-"""Origins that are not on the list: their requests are served as if they had named none.
+"""Origins: those on the list may read our answers; the requests of others are served as if they had named none.
 
 The framework refuses their preflight with a text of its own, and tells them on other answers which methods and headers
 it would take. Here they read nothing about origins at all, which is what makes a browser refuse.
@@ -10,7 +10,19 @@ from typing import Any
 from litestar.config.cors import CORSConfig
 from litestar.types import Receive, Scope, Send
 
+from app.http.idempotency import REPLAYED
+
+# What a browser's script may read beside the body.
+EXPOSED_HEADERS = [
+    *("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate", REPLAYED),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
 Inner = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def cors_for(origins: Sequence[str]) -> CORSConfig | None:
+    """None where no page of another origin may read anything."""
+    return CORSConfig(allow_origins=list(origins), expose_headers=EXPOSED_HEADERS) if origins else None
 
 
 class KnownOrigins:

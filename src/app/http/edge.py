@@ -11,7 +11,7 @@ import structlog
 from litestar.config.cors import CORSConfig
 from litestar.types import Receive, Scope, Send
 
-from app.http.admission import Admission, Full, Lane, Turn
+from app.http.admission import Admission, Full, Lane, Sizes, Turn
 from app.http.cors import named_origins
 from app.http.exchange import Exchange
 from app.http.leaving import Leaving
@@ -49,11 +49,17 @@ class Edge:
     """Wraps the application; one instance serves all requests."""
 
     def __init__(
-        self, inner: Inner, *, production: bool, leaving: Leaving | None = None, cors: CORSConfig | None = None
+        self,
+        inner: Inner,
+        *,
+        production: bool,
+        leaving: Leaving | None = None,
+        cors: CORSConfig | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         self.inner, self.cors = inner, cors
         self.production = production
-        self.admission = Admission()
+        self.admission = Admission(sizes)
         self.leaving = leaving or Leaving()
         self.shedding = Shedding(self.admission, self.leaving, cors, production=production)
 
@@ -87,7 +93,8 @@ class Edge:
         except Full:
             await exchange.answer(503, FULL, LATER, *named_origins(scope, self.cors))
             return
+        turn = Turn(lane, receive, exchange.send)
         try:
-            await self.inner(scope, Turn(lane, receive).receive, exchange.send)
+            await self.inner(scope, turn.receive, turn.send)
         finally:
             lane.leave()
