@@ -89,7 +89,8 @@ def chaos() -> int:
         for kept in GOALS:
             kept.unlink(missing_ok=True)
     # The suites of one world take as long as all others together, in a process of their own: they begin.
-    suites = ("tests/chaos", "tests/races", "tests/mutants", "tests/security", *SECURITY_ELSEWHERE, "--rounds=full")
+    folders = ("tests/chaos", "tests/races", "tests/mutants", "tests/security")
+    suites = (*folders, *SECURITY_ELSEWHERE, "--rounds=full", "--durations=20")
     codes = [
         _pytest(*suites, *_IN_PARALLEL, "--no-loadscope-reorder", "-m", "not alone"),
         _pytest(*suites, "-m", "alone", *whole),
