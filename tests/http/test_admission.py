@@ -182,6 +182,11 @@ async def test_who_sends_slowly_makes_room() -> None:
         ("GET", "/api/payments/update-dollar-rate/", "providers"),
         ("GET", "/api/products/sync/validate/", "providers"),
         ("GET", "/api/products/sync/status/", "views"),
+        ("GET", "/api/statistics/analytics/", "reports"),
+        ("GET", "/api/statistics/users/", "reports"),
+        ("GET", "/api/orders/statistics/", "reports"),
+        ("HEAD", "/api/orders/abandoned_statistics/", "reports"),
+        ("GET", "/api/orders/abandoned-carts/statistics/", "reports"),
         ("HEAD", "/no/such/path", "views"),
     ],
 )

@@ -170,13 +170,15 @@ class Sizes(msgspec.Struct, frozen=True):
 
     Claims of holds are sent to the database many at a time, so that many at once are quicker than few. What is looked
     at costs the most and can wait the least: it has as many places as there are connections to the database. More of
-    it would only wait for one of those, where nobody tells it from a buyer, and all be late together.
+    it would mostly wait for one of those, where nobody tells it from a buyer, and all be late together. Reports take
+    seconds, so they have a few places of their own, and the shop goes on beside as many as staff ask for.
     """
 
     first: tuple[int, float] = (512, 2.0)
     claims: tuple[int, float] = (512, 1.0)
     changes: tuple[int, float] = (96, 0.8)
     providers: tuple[int, float] = (96, 0.8)
+    reports: tuple[int, float] = (4, 5.0)
     views: tuple[int, float, float] = (8, 0.4, 0.05)
 
     @classmethod
@@ -203,6 +205,8 @@ CLAIMS = frozenset(("POST", f"{cart}/reserve") for cart in _CARTS)
 PROVIDERS = "/api/payments/"
 # These ask a provider too before they answer.
 _ASKED_ELSEWHERE = frozenset({"/api/payments/update-dollar-rate", "/api/products/sync/validate"})
+# What is summed up over all orders or users.
+REPORTS = re.compile(r"\A/api/statistics/|statistics\Z")
 _VIEWING = frozenset({"GET", "HEAD"})
 # What a browser asks before it sends a buyer's request; the answer is made without looking at anything.
 _ASKING = "OPTIONS"
@@ -217,6 +221,7 @@ class Admission:
         self.claims = Lane(*sizes.claims)
         self.changes = Lane(*sizes.changes)
         self.providers = Lane(*sizes.providers)
+        self.reports = Lane(*sizes.reports)
         self.views = Lane(*sizes.views)
 
     def lane_of(self, scope: Scope) -> Lane | None:
@@ -229,5 +234,7 @@ class Admission:
         if method == _ASKING or path in PROBES or LISTENING.fullmatch(path):
             return None
         if method in _VIEWING:
+            if REPORTS.search(path):
+                return self.reports
             return self.providers if path in _ASKED_ELSEWHERE else self.views
         return self.providers if path.startswith(PROVIDERS) else self.changes
