@@ -161,6 +161,27 @@ async def test_who_sends_slowly_makes_room() -> None:
     assert lane.running == 1
 
 
+async def test_a_place_that_was_handed_on_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who makes room and comes back late ends twice, and gives one place to those who wait."""
+    now = 100.0
+    monkeypatch.setattr("app.http.admission.time", SimpleNamespace(monotonic=lambda: now))
+    lane = Lane(1, patience=60)
+    await lane.enter()
+    waiting = [await started(lane) for _ in range(4)]
+    for number in range(2):
+        now += 1.0
+        lane.leave()
+        await waiting[number]
+    assert lane.expected == pytest.approx(3.0)
+    lane.return_late()
+    lane.leave()
+    assert (lane.running, lane.waiting) == (1, 2)
+    assert lane.expected == pytest.approx(3.0)
+    for task in waiting[2:]:
+        task.cancel()
+    await asyncio.wait(waiting)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "lane"),
     [

@@ -110,8 +110,12 @@ class Lane:
 
     def leave(self) -> None:
         """The place goes to who has waited longest, if somebody waits."""
+        if self.running > self.places:
+            # Somebody came back late: this place was handed on when they made room, and counted then.
+            self.running -= 1
+            return
         self._measure()
-        while self._waiting and self.running <= self.places:
+        while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
                 place.set_result(None)
